@@ -1,0 +1,1 @@
+"""Data shipped with the package; sources in README.md beside the tables."""

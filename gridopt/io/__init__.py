@@ -1,0 +1,1 @@
+"""Readers and writers: pandapower nets, profiles, unit tables, shipped systems."""

@@ -1,0 +1,17 @@
+"""Array types, and the one way in which input becomes a frozen array."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def frozen(values: npt.ArrayLike, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[np.generic]:
+    """Return a read-only copy of `values`, so that frozen data cannot change underfoot."""
+    array = np.array(values, dtype=dtype)
+    array.setflags(write=False)
+    return array

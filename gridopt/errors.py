@@ -1,0 +1,121 @@
+"""The exceptions of gridopt, all below one root.
+
+::
+
+    GridoptError
+    ├── StudyError            the input describes no valid study; carries every fault found
+    ├── UnknownNameError      no solver, formulation or case of that name
+    ├── OptionError           an option of a solver or a formulation is out of its range
+    ├── ResolutionError       a program's data are not multiples of the stated resolution
+    ├── TooLargeError         the problem does not fit what the solver can take
+    ├── UnsupportedError      the solver cannot take a program of this form
+    └── NotInstalledError     an optional back-end is missing; says what to install
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class GridoptError(Exception):
+    """Root of every exception that gridopt raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One fault of the input.
+
+    Parameters
+    ----------
+    element : str
+        What is at fault, as the user knows it: ``"gen 3 (U155)"``, ``"profile load.csv"``.
+    field : str
+        The field of that element, with its unit: ``"p_min_mw"``.
+    value : object
+        What was found.
+    expected : str
+        What would have been right.
+    """
+
+    element: str
+    field: str
+    value: Any
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.element}: {self.field} = {self.value}, expected {self.expected}"
+
+
+class StudyError(GridoptError):
+    """The input describes no valid study.
+
+    Parameters
+    ----------
+    issues : iterable of Issue
+        Every fault found, in the order found.
+    """
+
+    def __init__(self, issues: Iterable[Issue]) -> None:
+        self.issues: tuple[Issue, ...] = tuple(issues)
+        count = len(self.issues)
+        lines = "".join(f"\n  - {issue}" for issue in self.issues)
+        super().__init__(f"{count} fault{'s' if count != 1 else ''} in the input:{lines}")
+
+
+class UnknownNameError(GridoptError):
+    """No solver, formulation or case has the given name."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}; known are {', '.join(sorted(known))}")
+
+
+class OptionError(GridoptError, ValueError):
+    """An option is out of its range.
+
+    Parameters
+    ----------
+    owner, option : str
+        Solver or formulation, and the name of its option.
+    value : object
+        What was given.
+    expected : str
+        What would have been right.
+    """
+
+    def __init__(self, owner: str, option: str, value: object, expected: str) -> None:
+        super().__init__(f"{owner}: {option} = {value!r}, expected {expected}")
+
+
+class ResolutionError(GridoptError, ValueError):
+    """A program's data are not multiples of the stated resolution."""
+
+
+class TooLargeError(GridoptError):
+    """The problem does not fit what the solver can take; says how large it is and what to do."""
+
+
+class UnsupportedError(GridoptError):
+    """The solver cannot take a program of this form; says which part and what to use instead."""
+
+
+class NotInstalledError(GridoptError):
+    """An optional back-end is missing.
+
+    Parameters
+    ----------
+    what : str
+        What needs the package.
+    package : str
+        The distribution to install.
+    """
+
+    def __init__(self, what: str, package: str) -> None:
+        super().__init__(f"{what} needs the package {package!r}: run  pip install {package}")
+
+
+def raise_if_any(issues: Sequence[Issue]) -> None:
+    """Raise `StudyError` with all issues, if there are any."""
+    if issues:
+        raise StudyError(issues)

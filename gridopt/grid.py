@@ -1,0 +1,173 @@
+"""The network of a study: buses, branches and the DC power flow between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import SuperLU, splu
+
+from gridopt.arrays import FloatArray, IntArray, frozen
+from gridopt.errors import Issue
+
+ElementKey = tuple[str, int]
+"""An element of the pandapower net: (type, index), such as ("gen", 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Buses and branches with all that the DC power flow needs.
+
+    Parameters
+    ----------
+    bus_name : tuple of str, (B,)
+        Unique names.
+    from_bus, to_bus : array of int, (L,)
+        Positions in `bus_name`.
+    branch_element : tuple of (str, int), (L,)
+        Element that each branch belongs to; a three-winding transformer has three branches.
+    branch_name : tuple of str, (L,)
+        Unique names.
+    susceptance_mw : array, (L,)
+        MW per radian: base power / (reactance · tap ratio).
+    shift_rad : array, (L,)
+        Phase shift at the from side.
+    rating_mw : array, (L,)
+        Largest flow either way; inf where there is no effective rating.
+    shunt_mw : array, (B,)
+        Power taken by shunt conductances at 1 pu voltage.
+    reference_bus : int
+        Position of the bus whose angle is zero.
+
+    Notes
+    -----
+    With angles θ and incidence C, branch flows are F = b·(Cθ − shift). Phase shifters and shunts
+    enter as offsets, so F = H (P − P_shift − P_shunt) + F_shift with H the PTDF matrix
+    (Stott, Jardim, Alsaç 2009, "DC power flow revisited", doi 10.1109/TPWRS.2009.2021235).
+    """
+
+    bus_name: tuple[str, ...]
+    from_bus: IntArray
+    to_bus: IntArray
+    branch_element: tuple[ElementKey, ...]
+    branch_name: tuple[str, ...]
+    susceptance_mw: FloatArray
+    shift_rad: FloatArray
+    rating_mw: FloatArray
+    shunt_mw: FloatArray
+    reference_bus: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("from_bus", "to_bus"):
+            object.__setattr__(self, name, frozen(getattr(self, name), np.int64))
+        for name in ("susceptance_mw", "shift_rad", "rating_mw", "shunt_mw"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @staticmethod
+    def single_bus(name: str = "system") -> Grid:
+        """Return a grid of one bus and no branch, for systems without a network."""
+        none, no_bus = np.zeros(0), np.zeros(0, dtype=np.int64)
+        return Grid((name,), no_bus, no_bus, (), (), none, none, none, np.zeros(1))
+
+    @property
+    def n_buses(self) -> int:
+        """Number of buses."""
+        return len(self.bus_name)
+
+    @property
+    def n_branches(self) -> int:
+        """Number of branches."""
+        return len(self.branch_name)
+
+    @cached_property
+    def is_rated(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Branches with an effective rating, (L,)."""
+        return np.isfinite(self.rating_mw)
+
+    @cached_property
+    def incidence(self) -> sparse.csr_array:
+        """+1 at the from bus, −1 at the to bus, (L, B)."""
+        line = np.arange(self.n_branches)
+        ones = np.ones(self.n_branches)
+        return sparse.coo_array(
+            (
+                np.concatenate([ones, -ones]),
+                (np.concatenate([line, line]), np.concatenate([self.from_bus, self.to_bus])),
+            ),
+            shape=(self.n_branches, self.n_buses),
+        ).tocsr()
+
+    def issues(self) -> list[Issue]:
+        """Return what keeps a DC power flow from being defined: separate parts of the net."""
+        count, part = connected_components(abs(self.incidence.T @ self.incidence), directed=False)
+        if count == 1:
+            return []
+        main = np.bincount(part).argmax()
+        apart = [self.bus_name[b] for b in np.flatnonzero(part != main)]
+        if count - 1 == len(apart):
+            return [
+                Issue(f"bus {name}", "in_service", "islanded", "a branch in service to the grid")
+                for name in apart
+            ]
+        shown = ", ".join(apart[:10]) + (", …" if len(apart) > 10 else "")
+        return [Issue("net", "connected parts", count, f"1; apart from the largest: {shown}")]
+
+    def flows(self, injection_mw: FloatArray) -> FloatArray:
+        """Return DC branch flows.
+
+        Parameters
+        ----------
+        injection_mw : array, (B, T) or (B,)
+            Net injection per bus; the reference bus takes up what does not balance.
+
+        Returns
+        -------
+        array, (L, T) or (L,)
+            MW, positive from `from_bus` to `to_bus`.
+        """
+        injected = np.asarray(injection_mw, dtype=np.float64)
+        offset, shift = self.offset_mw, self.shift_flow_mw
+        if injected.ndim == 2:
+            offset, shift = offset[:, np.newaxis], shift[:, np.newaxis]
+        angle = np.zeros_like(injected)
+        if self.n_buses > 1:
+            angle[self._free] = self._factor.solve((injected - offset)[self._free])
+        return np.asarray(
+            self.susceptance_mw.reshape(-1, *[1] * (injected.ndim - 1)) * (self.incidence @ angle)
+            + shift
+        )
+
+    def ptdf(self, branches: IntArray) -> FloatArray:
+        """Return rows of the power transfer distribution factors, (len(branches), B).
+
+        Flow of a branch = PTDF · (injection − `offset_mw`) + `shift_flow_mw`.
+        """
+        rows = np.zeros((len(branches), self.n_buses))
+        if self.n_buses > 1 and len(branches):
+            scaled = self.incidence[branches].multiply(self.susceptance_mw[branches, np.newaxis])
+            right = scaled.tocsc()[:, self._free].T.toarray()
+            rows[:, self._free] = self._factor.solve(right).T
+        return rows
+
+    @cached_property
+    def shift_flow_mw(self) -> FloatArray:
+        """Flow that phase shifts drive at equal angles, (L,)."""
+        return np.asarray(-self.susceptance_mw * self.shift_rad)
+
+    @cached_property
+    def offset_mw(self) -> FloatArray:
+        """Power that phase shifters and shunts take from each bus, (B,)."""
+        return np.asarray(self.incidence.T @ self.shift_flow_mw + self.shunt_mw)
+
+    @cached_property
+    def _free(self) -> IntArray:
+        return np.delete(np.arange(self.n_buses), self.reference_bus)
+
+    @cached_property
+    def _factor(self) -> SuperLU:
+        weighted = self.incidence.multiply(self.susceptance_mw[:, np.newaxis])
+        laplacian = (self.incidence.T @ weighted).tocsc()
+        return splu(sparse.csc_array(laplacian[self._free][:, self._free]))

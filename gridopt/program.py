@@ -1,0 +1,360 @@
+"""The narrow waist: a matrix-form mixed-integer quadratic program with named blocks.
+
+Formulations write programs, solvers read them; neither knows the other. ::
+
+    minimize    x'Qx + c'x + c0
+    subject to  row_lower ≤ A x ≤ row_upper,   lower ≤ x ≤ upper,   some x integer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+
+Term = tuple[npt.ArrayLike, IntArray]
+
+FEASIBILITY_TOLERANCE = 1e-6
+"""Largest amount, in a row's own unit, by which an answer may miss a row or a bound."""
+
+
+class Integrality(IntEnum):
+    """What values a column takes."""
+
+    CONTINUOUS = 0
+    INTEGER = 1
+    IMPLIED = 2
+    """Integer of itself in some best answer, once the `INTEGER` columns are (start-up bits)."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A named run of columns or rows with the shape it was asked for.
+
+    Parameters
+    ----------
+    name : str
+    first : int
+        Number of its first column (row).
+    shape : tuple of int
+    """
+
+    name: str
+    first: int
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of columns (rows)."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def numbers(self) -> IntArray:
+        """Column (row) numbers in the block's shape."""
+        return np.arange(self.first, self.first + self.size, dtype=np.int64).reshape(self.shape)
+
+    def label(self, number: int) -> str:
+        """Return the name of one column (row), such as ``on[3, 5]``."""
+        place = np.unravel_index(number - self.first, self.shape) if self.shape else ()
+        return f"{self.name}[{', '.join(str(int(i)) for i in place)}]"
+
+
+def _label(blocks: Mapping[str, Block], number: int) -> str:
+    for block in blocks.values():
+        if block.first <= number < block.first + block.size:
+            return block.label(number)
+    raise IndexError(number)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A mixed-integer quadratic program: n columns, m rows.
+
+    Parameters
+    ----------
+    Q : scipy.sparse.csr_array, (n, n)
+        Symmetric quadratic part of the objective x'Qx + c'x + c0.
+    c : array, (n,)
+    c0 : float
+    A : scipy.sparse.csr_array, (m, n)
+    row_lower, row_upper : array, (m,)
+    lower, upper : array, (n,)
+    integrality : array of int8, (n,)
+        Values of `Integrality`.
+    variables, rows : mapping of str to Block
+        The named blocks, in order.
+    """
+
+    Q: sparse.csr_array
+    c: FloatArray
+    c0: float
+    A: sparse.csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    integrality: npt.NDArray[np.int8]
+    variables: Mapping[str, Block]
+    rows: Mapping[str, Block]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.c)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.row_lower)
+
+    @cached_property
+    def is_integer(self) -> BoolArray:
+        """Columns that must be whole, implied ones among them, (n,)."""
+        return np.asarray(self.integrality != Integrality.CONTINUOUS)
+
+    @cached_property
+    def is_decision(self) -> BoolArray:
+        """Columns that decide all other integers, (n,)."""
+        return np.asarray(self.integrality == Integrality.INTEGER)
+
+    def columns(self, name: str) -> IntArray:
+        """Return the column numbers of a variable block, in its shape."""
+        return self.variables[name].numbers
+
+    def value(self, name: str, x: FloatArray) -> FloatArray:
+        """Return the values of a variable block at `x`, in its shape."""
+        return np.asarray(x[self.columns(name)], dtype=np.float64)
+
+    def column_label(self, column: int) -> str:
+        """Return the name of one column, such as ``on[3, 5]``."""
+        return _label(self.variables, column)
+
+    def row_label(self, row: int) -> str:
+        """Return the name of one row, such as ``balance[7]``."""
+        return _label(self.rows, row)
+
+    def objective(self, x: FloatArray) -> float:
+        """Return x'Qx + c'x + c0."""
+        return float(x @ (self.Q @ x) + self.c @ x + self.c0)
+
+    def violation(self, x: FloatArray) -> float:
+        """Return the largest amount by which `x` misses a row, a bound or a whole number.
+
+        Returns
+        -------
+        float
+            0 where every rule holds exactly; rows count in their own unit (MW for a balance).
+        """
+        worst = max((float(part.max(initial=0.0)) for part in self._residuals(x)), default=0.0)
+        return worst if np.isfinite(worst) else float("inf")
+
+    def is_feasible(self, x: FloatArray) -> bool:
+        """Return whether `x` holds every rule within `FEASIBILITY_TOLERANCE`."""
+        return self.violation(x) <= FEASIBILITY_TOLERANCE
+
+    def violated(self, x: FloatArray) -> dict[str, float]:
+        """Return the worst violation of each row block, of the bounds and of integrality.
+
+        Returns
+        -------
+        dict
+            Name of the block (or ``"bounds"``, ``"integrality"``) to the amount; only those above
+            `FEASIBILITY_TOLERANCE`.
+        """
+        rows, bounds, fraction = self._residuals(x)
+        found = {
+            name: float(rows[block.first : block.first + block.size].max(initial=0.0))
+            for name, block in self.rows.items()
+        }
+        found["bounds"] = float(bounds.max(initial=0.0))
+        found["integrality"] = float(fraction.max(initial=0.0))
+        return {name: worst for name, worst in found.items() if worst > FEASIBILITY_TOLERANCE}
+
+    def fixed(self, columns: IntArray | BoolArray, values: npt.ArrayLike) -> Program:
+        """Return the program with some columns held at given values."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        lower[columns] = values
+        upper[columns] = values
+        return replace(self, lower=lower, upper=upper)
+
+    def relaxed(self) -> Program:
+        """Return the program without integrality."""
+        return replace(self, integrality=np.zeros(self.n_columns, dtype=np.int8))
+
+    def _residuals(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        activity = self.A @ x
+        rows = np.maximum(self.row_lower - activity, activity - self.row_upper)
+        bounds = np.maximum(self.lower - x, x - self.upper)
+        whole = x[self.is_integer]
+        return rows, bounds, np.abs(whole - np.rint(whole))
+
+
+class ProgramBuilder:
+    """Writes a `Program` block by block.
+
+    A variable block *is* an array of column numbers, so that slicing, transposing and summing are
+    NumPy's; a term is ``(coefficient, columns)``.
+
+    Examples
+    --------
+    >>> b = ProgramBuilder()
+    >>> on = b.binary("on", (2, 3))
+    >>> p = b.variable("power_mw", (2, 3), upper=50.0)
+    >>> b.minimize(20.0, p)
+    >>> b.constrain("balance", (1.0, p.T), equal=[30.0, 60.0, 40.0])   # one axis more: summed
+    >>> b.constrain("capacity", (1.0, p), (-50.0, on), upper=0.0)
+    >>> b.program().n_rows
+    9
+    """
+
+    def __init__(self) -> None:
+        self._variables: dict[str, Block] = {}
+        self._rows: dict[str, Block] = {}
+        self._columns: list[tuple[FloatArray, FloatArray, npt.NDArray[np.int8]]] = []
+        self._entries: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self._sides: list[tuple[FloatArray, FloatArray]] = []
+        self._linear: list[tuple[IntArray, FloatArray]] = []
+        self._quadratic: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self._n_columns = 0
+        self._n_rows = 0
+        self._c0 = 0.0
+
+    def variable(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        lower: npt.ArrayLike = 0.0,
+        upper: npt.ArrayLike = np.inf,
+        integrality: Integrality = Integrality.CONTINUOUS,
+    ) -> IntArray:
+        """Add a block of columns; return their numbers in `shape`."""
+        if name in self._variables:
+            raise ValueError(f"there is a variable block {name!r} already")
+        block = Block(name, self._n_columns, shape)
+        self._variables[name] = block
+        self._n_columns += block.size
+        kind = np.full(block.size, integrality, dtype=np.int8)
+        self._columns.append((_spread(lower, shape), _spread(upper, shape), kind))
+        return block.numbers
+
+    def binary(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        lower: npt.ArrayLike = 0.0,
+        upper: npt.ArrayLike = 1.0,
+        implied: bool = False,
+    ) -> IntArray:
+        """Add a block of 0/1 columns; `implied` if the other integers make them whole."""
+        kind = Integrality.IMPLIED if implied else Integrality.INTEGER
+        return self.variable(name, shape, lower, upper, kind)
+
+    def minimize(self, coefficient: npt.ArrayLike, columns: IntArray) -> None:
+        """Add Σ coefficient · x to the objective; the coefficient broadcasts."""
+        weight = _spread(coefficient, columns.shape)
+        self._linear.append((columns.ravel(), weight))
+
+    def minimize_product(
+        self, coefficient: npt.ArrayLike, columns: IntArray, others: IntArray
+    ) -> None:
+        """Add Σ coefficient · x · y to the objective; all three broadcast."""
+        left, right = np.broadcast_arrays(columns, others)
+        weight = _spread(coefficient, left.shape)
+        self._quadratic.append((left.ravel(), right.ravel(), weight))
+
+    def minimize_constant(self, constant: float) -> None:
+        """Add a constant to the objective."""
+        self._c0 += constant
+
+    def constrain(
+        self,
+        name: str,
+        *terms: Term,
+        lower: npt.ArrayLike | None = None,
+        upper: npt.ArrayLike | None = None,
+        equal: npt.ArrayLike | None = None,
+    ) -> None:
+        """Add a block of rows: lower ≤ Σ coefficient · x ≤ upper.
+
+        The rows have the shape of the bound where that is an array, else of the term with the
+        fewest axes. A term with one axis more than the rows is summed over its last axis.
+        """
+        if name in self._rows:
+            raise ValueError(f"there is a row block {name!r} already")
+        shape = _row_shape(terms, lower, upper, equal)
+        block = Block(name, self._n_rows, shape)
+        for coefficient, columns in terms:
+            self._entries.append(_entries(block, coefficient, columns))
+        low = equal if equal is not None else (-np.inf if lower is None else lower)
+        high = equal if equal is not None else (np.inf if upper is None else upper)
+        self._sides.append((_spread(low, shape), _spread(high, shape)))
+        self._rows[name] = block
+        self._n_rows += block.size
+
+    def program(self) -> Program:
+        """Return the program written so far."""
+        n = self._n_columns
+        c = np.zeros(n)
+        for columns, weight in self._linear:
+            np.add.at(c, columns, weight)
+        row, column, value = (_joined([entry[k] for entry in self._entries]) for k in range(3))
+        kept = value != 0.0
+        A = sparse.coo_array(
+            (value[kept], (row[kept].astype(np.int32), column[kept].astype(np.int32))),
+            shape=(self._n_rows, n),
+        ).tocsr()
+        left, right, weight = (_joined([entry[k] for entry in self._quadratic]) for k in range(3))
+        half = sparse.coo_array(
+            (weight / 2.0, (left.astype(np.int32), right.astype(np.int32))), shape=(n, n)
+        ).tocsr()
+        return Program(
+            Q=sparse.csr_array(half + half.T),
+            c=c,
+            c0=self._c0,
+            A=A,
+            row_lower=_joined([side[0] for side in self._sides]),
+            row_upper=_joined([side[1] for side in self._sides]),
+            lower=_joined([column[0] for column in self._columns]),
+            upper=_joined([column[1] for column in self._columns]),
+            integrality=_joined([column[2] for column in self._columns]).astype(np.int8),
+            variables=dict(self._variables),
+            rows=dict(self._rows),
+        )
+
+
+def _spread(values: npt.ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), shape).ravel()
+
+
+def _joined(parts: list[Any]) -> Any:
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _row_shape(terms: tuple[Term, ...], *bounds: npt.ArrayLike | None) -> tuple[int, ...]:
+    arrays = [np.shape(bound) for bound in bounds if bound is not None and np.ndim(bound)]
+    if arrays:
+        return np.broadcast_shapes(*arrays)
+    return min((np.shape(columns) for _, columns in terms), key=len)
+
+
+def _entries(
+    block: Block, coefficient: npt.ArrayLike, columns: IntArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    rows = block.numbers
+    if columns.ndim > rows.ndim:
+        rows = rows[..., np.newaxis]
+    shape = np.broadcast_shapes(rows.shape, columns.shape)
+    weight = _spread(coefficient, shape)
+    return (
+        np.broadcast_to(rows, shape).ravel(),
+        np.broadcast_to(columns, shape).ravel(),
+        weight,
+    )
