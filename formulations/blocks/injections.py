@@ -1,0 +1,115 @@
+"""What feeds in or takes out beside thermal units: renewables, storage, exchange, slacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridopt.arrays import FloatArray, IntArray
+from gridopt.program import ProgramBuilder
+from gridopt.study import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Injection:
+    """Columns that inject into buses: coefficient · x of row i enters at bus[i].
+
+    Parameters
+    ----------
+    bus : array of int, (N,)
+    coefficient : array, (N,)
+        MW a unit of the column; negative for what takes out.
+    columns : array of int, (N, T)
+    """
+
+    bus: IntArray
+    coefficient: FloatArray
+    columns: IntArray
+
+
+def renewables(b: ProgramBuilder, study: Study) -> list[Injection]:
+    """Add output between what must be taken and what is available; the rest is curtailed."""
+    renewable = study.renewables
+    if not len(renewable):
+        return []
+    shape = renewable.p_max_mw.shape
+    power = b.variable("renewable_mw", shape, renewable.p_min_mw, renewable.p_max_mw)
+    b.minimize(study.period_h * renewable.cost_per_mwh[:, np.newaxis], power)
+    return [Injection(renewable.bus, np.ones(len(renewable)), power)]
+
+
+def storage(b: ProgramBuilder, study: Study) -> list[Injection]:
+    """Add charge, discharge and state of charge: e_t = e_{t−1} + h (η_c c_t − d_t / η_d).
+
+    The last e is at least the initial one; a 0/1 column keeps charge and discharge apart, which
+    negative prices would otherwise mix (Taylor 2015, "Convex optimization of power systems", §5).
+    """
+    units, h, T = study.storage, study.period_h, study.n_periods
+    if not len(units):
+        return []
+    shape = len(units), T
+    charge_max, discharge_max = units.charge_max_mw[:, None], units.discharge_max_mw[:, None]
+    charge = b.variable("charge_mw", shape, upper=charge_max)
+    discharge = b.variable("discharge_mw", shape, upper=discharge_max)
+    charging = b.binary("charging", shape)
+    low = np.repeat(units.energy_min_mwh[:, np.newaxis], T, axis=1)
+    low[:, -1] = np.maximum(low[:, -1], units.initial_soc_mwh)
+    soc = b.variable("soc_mwh", shape, low, units.energy_max_mwh[:, np.newaxis])
+    b.constrain("charge_mode", (1.0, charge), (-charge_max, charging), upper=0.0)
+    b.constrain("discharge_mode", (1.0, discharge), (discharge_max, charging), upper=discharge_max)
+    gain, loss = -h * units.charge_efficiency[:, None], h / units.discharge_efficiency[:, None]
+    first = (1.0, soc[:, :1]), (gain, charge[:, :1]), (loss, discharge[:, :1])
+    b.constrain("initial_soc", *first, equal=units.initial_soc_mwh[:, np.newaxis])
+    b.constrain(
+        "soc",
+        (1.0, soc[:, 1:]),
+        (-1.0, soc[:, :-1]),
+        (gain, charge[:, 1:]),
+        (loss, discharge[:, 1:]),
+        equal=0.0,
+    )
+    return [
+        Injection(units.bus, np.ones(len(units)), discharge),
+        Injection(units.bus, -np.ones(len(units)), charge),
+    ]
+
+
+def exchange(b: ProgramBuilder, study: Study) -> list[Injection]:
+    """Add import m (export below zero) at price · m + slope · m² / 2."""
+    market, h = study.exchange, study.period_h
+    if not len(market):
+        return []
+    power = b.variable(
+        "import_mw",
+        market.price_per_mwh.shape,
+        -market.export_max_mw[:, np.newaxis],
+        market.import_max_mw[:, np.newaxis],
+    )
+    b.minimize(h * market.price_per_mwh, power)
+    b.minimize_product(h * market.slope_per_mw2h / 2.0, power, power)
+    return [Injection(market.bus, np.ones(len(market)), power)]
+
+
+def unserved_and_surplus(b: ProgramBuilder, study: Study, by_bus: bool) -> list[Injection]:
+    """Add demand not served and energy not taken, where the study has a price for them.
+
+    One column a period for the system, or one a period and bus.
+    """
+    positive = np.maximum(study.demand_mw, 0.0)
+    most = study.thermal.p_max_mw.sum() + study.renewables.p_max_mw.sum(axis=0).max(initial=0.0)
+    most += study.storage.discharge_max_mw.sum() + study.exchange.import_max_mw.sum()
+    most += np.maximum(-study.demand_mw, 0.0).sum(axis=0).max()
+    bus = np.arange(study.grid.n_buses) if by_bus else np.zeros(1, dtype=np.int64)
+    demand = positive if by_bus else positive.sum(axis=0, keepdims=True)
+    shape = len(bus), study.n_periods
+    found = []
+    if study.unserved_cost_per_mwh is not None:
+        unserved = b.variable("unserved_mw", shape, upper=demand)
+        b.minimize(study.period_h * study.unserved_cost_per_mwh, unserved)
+        found.append(Injection(bus, np.ones(len(bus)), unserved))
+    if study.surplus_cost_per_mwh is not None:
+        surplus = b.variable("surplus_mw", shape, upper=most)
+        b.minimize(study.period_h * study.surplus_cost_per_mwh, surplus)
+        found.append(Injection(bus, -np.ones(len(bus)), surplus))
+    return found

@@ -1,0 +1,304 @@
+"""HiGHS, an open mixed-integer solver, on arrays directly.
+
+Huangfu & Hall 2018, "Parallelizing the dual revised simplex method",
+doi 10.1007/s12532-017-0130-5. Convex squares in the objective are met by tangents, added until
+the gap that was asked for is certified on the quadratic program itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import highspy
+import numpy as np
+from highspy import HighsCallbackEvent, HighsModelStatus
+from scipy import sparse
+
+from gridopt.arrays import FloatArray, IntArray
+from gridopt.linearization import LinearModel, linearized
+from gridopt.program import Program
+from gridopt.solution import Solution, Termination, relative_gap
+from gridopt.solver import (
+    Progress,
+    ProgressCallback,
+    Solver,
+    check_common,
+    check_option,
+)
+
+MAX_ROUNDS = 50
+"""Rounds of tangents; each closes the error at the last answer, so few are ever needed."""
+
+RELAXATION_ROUNDS = 10
+"""Rounds of tangents at the relaxation's answers before the search: each is one warm program."""
+
+_STATUS = {
+    HighsModelStatus.kOptimal: Termination.OPTIMAL,
+    HighsModelStatus.kInfeasible: Termination.INFEASIBLE,
+    HighsModelStatus.kUnbounded: Termination.UNBOUNDED,
+    HighsModelStatus.kUnboundedOrInfeasible: Termination.INFEASIBLE,
+    HighsModelStatus.kTimeLimit: Termination.TIME_LIMIT,
+    HighsModelStatus.kInterrupt: Termination.INTERRUPTED,
+    HighsModelStatus.kModelEmpty: Termination.OPTIMAL,
+}
+
+
+@final
+@dataclass(frozen=True)
+class HiGHS(Solver):
+    """Branch and cut by HiGHS.
+
+    Parameters
+    ----------
+    time_limit_s : float, optional
+        Wall seconds for all of it; none by default.
+    gap : float
+        Relative gap, (objective − bound) / |objective|, at which to stop.
+    seed : int
+    threads : int
+        1 makes runs repeatable.
+    """
+
+    time_limit_s: float | None = None
+    gap: float = 1e-4
+    seed: int = 0
+    threads: int = 1
+
+    kind: ClassVar[str] = "mixed-integer programming"
+    limits: ClassVar[str] = "convex separable quadratic objective; any size that memory holds"
+    package: ClassVar[str] = "highspy"
+
+    def __post_init__(self) -> None:
+        check_common("highs", self.seed, self.time_limit_s)
+        check_option("highs", "gap", self.gap, 0 <= self.gap < 1, "at least 0, less than 1")
+        check_option("highs", "threads", self.threads, self.threads >= 1, "at least 1")
+
+    def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
+        """Return the best answer within the time limit, with HiGHS's proved bound."""
+        return _Search(self, program, progress).run()
+
+
+class _Search:
+    """One solve: the model in HiGHS, its clock, and the best answer and bound so far."""
+
+    def __init__(self, options: HiGHS, program: Program, progress: ProgressCallback | None) -> None:
+        self.options = options
+        self.program = program
+        self.progress = progress
+        self.begun = time.perf_counter()
+        self.model = linearized(program)
+        self.highs = _loaded(self.model, options)
+        self.stop = threading.Event()
+        self.x: FloatArray | None = None
+        self.objective = np.inf
+        self.bound = -np.inf
+        self.searching = bool(self.model.is_integer.any())
+        self.nodes = 0
+        self.rounds = 0
+        self._watch()
+
+    def run(self) -> Solution:
+        """Solve, adding tangents until the gap holds on the quadratic program."""
+        self._add_tangents(*self.model.first_tangents())
+        if self.searching and not self.model.is_exact:
+            self._tighten_relaxation()
+        termination = self._search()
+        return Solution.at(
+            self.program,
+            self.x,
+            termination,
+            self.bound,
+            f"HiGHS {self.highs.version()}" if np.isfinite(self.bound) else "",
+            {"nodes": self.nodes, "rounds": self.rounds},
+        )
+
+    def _search(self) -> Termination:
+        for _ in range(MAX_ROUNDS):
+            termination = self._solve_model()
+            self.rounds += 1
+            if termination is Termination.OPTIMAL and self._is_proved():
+                return Termination.OPTIMAL
+            if termination is not Termination.OPTIMAL or not self._cut_off_answer():
+                return termination
+        return Termination.OPTIMAL if self._is_proved() else Termination.TIME_LIMIT
+
+    def _is_proved(self) -> bool:
+        if self.model.is_exact:
+            return True
+        return relative_gap(self.objective, self.bound) <= max(self.options.gap, 1e-9)
+
+    def _tighten_relaxation(self) -> None:
+        """Add tangents at the relaxation's answers: each round costs a warm linear program."""
+        self._set_searching(False)
+        for _ in range(RELAXATION_ROUNDS):
+            if self._run() is not Termination.OPTIMAL or not self._cut_off_answer():
+                break
+        self._set_searching(True)
+
+    def _solve_model(self) -> Termination:
+        if self.searching and self.x is not None:
+            self._offer(self.x)
+        termination = self._run()
+        info = self.highs.getInfo()
+        has_answer = info.primal_solution_status == int(
+            highspy.SolutionStatus.kSolutionStatusFeasible
+        )
+        if self.searching:
+            self.nodes += int(info.mip_node_count)
+            self._raise_bound(info.mip_dual_bound)
+        elif termination is Termination.OPTIMAL:
+            self._raise_bound(info.objective_function_value)
+        if has_answer:
+            self._take(np.array(self.highs.getSolution().col_value))
+        return termination
+
+    def _raise_bound(self, bound: float) -> None:
+        if np.isfinite(bound):
+            self.bound = max(self.bound, bound)
+
+    def _take(self, x: FloatArray) -> None:
+        """Keep the answer if it is the best on the program, its integers made whole."""
+        x = x[: self.program.n_columns]
+        whole = np.where(self.program.is_integer, np.rint(x), x)
+        as_is = self.model.is_exact and self.program.is_feasible(whole)
+        if self.program.is_integer.any() and not as_is:
+            whole = self._redispatched(whole)
+        objective = self.program.objective(whole) if self.program.is_feasible(whole) else np.inf
+        if self.x is None or objective < self.objective:
+            self.x, self.objective = whole, objective
+
+    def _redispatched(self, whole: FloatArray) -> FloatArray:
+        """Return the best continuous values for given integers, or the same where there are none.
+
+        Branch and cut holds integers to a tolerance only, and sees tangents for squares.
+        """
+        integers = np.flatnonzero(self.program.is_integer)
+        fixed = self.program.fixed(integers, whole[integers]).relaxed()
+        exact = HiGHS(gap=min(self.options.gap, 1e-6) / 10, seed=self.options.seed)
+        solution = exact.solve(fixed)
+        return whole if solution.x is None else solution.x
+
+    def _cut_off_answer(self) -> bool:
+        """Add tangents where the last answer lies below a square; return whether any was."""
+        x = np.array(self.highs.getSolution().col_value)
+        shortfall = self.model.shortfall(x)
+        scale = max(abs(self.model.c0 + self.model.c @ x), 1.0)
+        allowed = max(self.options.gap, 1e-9) * scale / (10 * max(len(shortfall), 1))
+        squares = np.flatnonzero(shortfall > allowed)
+        points = x[self.model.square_column[squares]]
+        if self.x is not None:
+            kept = self.x[self.model.square_column[squares]]
+            squares, points = np.concatenate([squares, squares]), np.concatenate([points, kept])
+        self._add_tangents(squares, points)
+        return len(squares) > 0
+
+    def _add_tangents(self, squares: IntArray, points: FloatArray) -> None:
+        if not len(squares):
+            return
+        rows = self.model.tangents(squares, points)
+        side = self.model.tangent_sides(squares, points)
+        self.highs.addRows(
+            len(side),
+            np.full(len(side), -np.inf),
+            side,
+            rows.nnz,
+            rows.indptr[:-1].astype(np.int32),
+            rows.indices.astype(np.int32),
+            rows.data,
+        )
+
+    def _offer(self, x: FloatArray) -> None:
+        full = np.zeros(len(self.model.c))
+        full[: self.program.n_columns] = x
+        columns = np.flatnonzero(self.program.is_integer).astype(np.int32)
+        self.highs.setSolution(len(columns), columns, full[columns])
+
+    def _set_searching(self, on: bool) -> None:
+        """Switch between the mixed-integer program and its relaxation."""
+        self.searching = on
+        columns = np.flatnonzero(self.model.is_integer).astype(np.int32)
+        kind = highspy.HighsVarType.kInteger if on else highspy.HighsVarType.kContinuous
+        self.highs.changeColsIntegrality(
+            len(columns), columns, np.full(len(columns), int(kind), dtype=np.uint8)
+        )
+
+    def _run(self) -> Termination:
+        """Run HiGHS in a thread of its own, so that Ctrl-C reaches us and stops it softly."""
+        left = self._time_left()
+        if left <= 0:
+            return Termination.TIME_LIMIT
+        if self.stop.is_set():
+            return Termination.INTERRUPTED
+        if np.isfinite(left):
+            # HiGHS counts a linear program's limit over all runs, a mixed-integer one's from zero
+            spent = 0.0 if self.searching else self.highs.getRunTime()
+            self.highs.setOptionValue("time_limit", spent + left)
+        worker = threading.Thread(target=self.highs.run, daemon=True)
+        worker.start()
+        while worker.is_alive():
+            try:
+                worker.join(0.1)
+            except KeyboardInterrupt:
+                if self.stop.is_set():
+                    raise
+                self.stop.set()
+        return _STATUS.get(self.highs.getModelStatus(), Termination.TIME_LIMIT)
+
+    def _time_left(self) -> float:
+        limit = self.options.time_limit_s
+        return np.inf if limit is None else limit - (time.perf_counter() - self.begun)
+
+    def _watch(self) -> None:
+        self.highs.cbSimplexInterrupt += self._interrupt
+        self.highs.cbIpmInterrupt += self._interrupt
+        self.highs.cbMipInterrupt += self._interrupt
+        if self.progress is not None:
+            self.highs.cbMipLogging += self._report
+
+    def _interrupt(self, event: HighsCallbackEvent) -> None:
+        if self.stop.is_set():
+            event.interrupt()
+
+    def _report(self, event: HighsCallbackEvent) -> None:
+        if self.progress is not None:
+            out = event.data_out
+            self.progress(
+                Progress(
+                    elapsed_s=time.perf_counter() - self.begun,
+                    objective=min(self.objective, out.mip_primal_bound),
+                    bound=max(self.bound, out.mip_dual_bound),
+                    stage="branch and cut",
+                )
+            )
+
+
+def _loaded(model: LinearModel, options: HiGHS) -> highspy.Highs:
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", options.threads)
+    highs.setOptionValue("random_seed", options.seed)
+    # half the gap for the search leaves half for the tangents' error
+    highs.setOptionValue("mip_rel_gap", options.gap if model.is_exact else options.gap / 2)
+    highs.setOptionValue("mip_abs_gap", 0.0)
+    matrix = sparse.csr_array(model.A)
+    highs.passModel(
+        len(model.c),
+        matrix.shape[0],
+        matrix.nnz,
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        model.c0,
+        model.c,
+        model.lower,
+        model.upper,
+        model.row_lower,
+        model.row_upper,
+        matrix.indptr.astype(np.int32),
+        matrix.indices.astype(np.int32),
+        matrix.data,
+        model.is_integer.astype(np.int32),
+    )
+    return highs
