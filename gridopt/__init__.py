@@ -1,0 +1,110 @@
+"""Unit commitment and battery placement on real grids, every answer verified.
+
+Every public name is loaded when it is first used, so that ``import gridopt`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import gridopt.plots as plots
+    from gridopt.ac_power_flow import power_flow
+    from gridopt.errors import GridoptError, StudyError
+    from gridopt.grid import Grid
+    from gridopt.io.cases import load_case
+    from gridopt.io.pandapower_net import read_pandapower
+    from gridopt.io.profiles import read_profiles
+    from gridopt.io.shipped import kazarlis
+    from gridopt.io.units import read_units
+    from gridopt.io.write_dispatch import write_dispatch
+    from gridopt.program import Program, ProgramBuilder
+    from gridopt.qubo import Lowering, Qubo, to_qubo
+    from gridopt.results import Schedule, Violation
+    from gridopt.running import Run, solve
+    from gridopt.solution import Solution, Termination
+    from gridopt.solver import Solver
+    from gridopt.study import Study
+    from gridopt.verification import verify
+    from gridopt.windows import window
+
+__version__: str
+
+__all__ = [
+    "Grid",
+    "GridoptError",
+    "Lowering",
+    "Program",
+    "ProgramBuilder",
+    "Qubo",
+    "Run",
+    "Schedule",
+    "Solution",
+    "Solver",
+    "Study",
+    "StudyError",
+    "Termination",
+    "Violation",
+    "kazarlis",
+    "load_case",
+    "plots",
+    "power_flow",
+    "read_pandapower",
+    "read_profiles",
+    "read_units",
+    "solve",
+    "to_qubo",
+    "verify",
+    "window",
+    "write_dispatch",
+]
+
+# Where each public name lives. None but `plots` may be the name of a module of the package too:
+# importing that module would bind it here and hide the function.
+_HOME = {
+    "Grid": "gridopt.grid",
+    "GridoptError": "gridopt.errors",
+    "Lowering": "gridopt.qubo",
+    "Program": "gridopt.program",
+    "ProgramBuilder": "gridopt.program",
+    "Qubo": "gridopt.qubo",
+    "Run": "gridopt.running",
+    "Schedule": "gridopt.results",
+    "Solution": "gridopt.solution",
+    "Solver": "gridopt.solver",
+    "Study": "gridopt.study",
+    "StudyError": "gridopt.errors",
+    "Termination": "gridopt.solution",
+    "Violation": "gridopt.results",
+    "kazarlis": "gridopt.io.shipped",
+    "load_case": "gridopt.io.cases",
+    "power_flow": "gridopt.ac_power_flow",
+    "read_pandapower": "gridopt.io.pandapower_net",
+    "read_profiles": "gridopt.io.profiles",
+    "read_units": "gridopt.io.units",
+    "solve": "gridopt.running",
+    "to_qubo": "gridopt.qubo",
+    "verify": "gridopt.verification",
+    "window": "gridopt.windows",
+    "write_dispatch": "gridopt.io.write_dispatch",
+}
+
+
+if not TYPE_CHECKING:  # a type checker that saw this would let every misspelled name pass
+
+    def __getattr__(name: str) -> object:
+        if name in _HOME:
+            value = getattr(import_module(_HOME[name]), name)
+        elif name == "plots":
+            value = import_module("gridopt.plots")
+        elif name == "__version__":
+            value = import_module("importlib.metadata").version("gridopt")
+        else:
+            raise AttributeError(f"module 'gridopt' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -1,0 +1,211 @@
+"""What the command line does: each command is one function that returns its exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from ast import literal_eval
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gridopt.errors import GridoptError, NotInstalledError, OptionError
+from gridopt.formulations.unit_commitment import UnitCommitment
+from gridopt.io.cases import load_case
+from gridopt.outputs import check_folder, write_run
+from gridopt.registry import make, option_names, solver_class, solver_names
+from gridopt.running import Run, solve
+from gridopt.solver import Progress, ProgressCallback, Solver
+
+FEASIBLE, BAD_INPUT, NO_ANSWER = 0, 2, 3
+"""Exit codes."""
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class UnitCommitmentRequest:
+    """What was typed for ``gridopt solve unit-commitment``; see `gridopt.cli`."""
+
+    case: str
+    profiles: Path | None
+    units: str | None
+    hours: float | None
+    start: int
+    period_h: float | None
+    tz: str | None
+    network: Literal["copperplate", "dc"]
+    reserve: float | None
+    unserved_cost: float | None
+    surplus_cost: float | None
+    solver: str
+    time_limit_s: float | None
+    gap: float | None
+    seed: int
+    resolution: float | None
+    options: tuple[str, ...]
+    out: Path | None
+    json: bool
+
+
+def bad_input_is_told(command: Callable[P, int]) -> Callable[P, int]:
+    """Turn our own exceptions into one message on standard error and exit code 2."""
+
+    @wraps(command)
+    def told(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return command(*args, **kwargs)
+        except GridoptError as fault:
+            print(f"error: {fault}", file=sys.stderr)
+            return BAD_INPUT
+
+    return told
+
+
+@bad_input_is_told
+def solve_unit_commitment(request: UnitCommitmentRequest) -> int:
+    """Solve, verify, show and write; return the exit code."""
+    solver = _solver(request)
+    formulation = UnitCommitment(network=request.network)
+    if request.out is not None:
+        check_folder(request.out)
+    study = load_case(
+        request.case,
+        profiles=request.profiles,
+        units=request.units,
+        hours=request.hours,
+        start=request.start,
+        period_h=request.period_h,
+        tz=request.tz,
+        reserve_fraction=request.reserve,
+        unserved_cost_per_mwh=request.unserved_cost,
+        surplus_cost_per_mwh=request.surplus_cost,
+    )
+    with progress_line() as progress:
+        run = solve(study, formulation, solver, progress=progress)
+    if request.out is not None:
+        write_run(run, request.out)
+    if request.json:
+        print(json.dumps(run.summary(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(run, request.out)
+    return FEASIBLE if run.is_feasible else NO_ANSWER
+
+
+@bad_input_is_told
+def list_solvers(as_json: bool) -> int:
+    """Print what each solver is and whether it is installed; return the exit code."""
+    rows = [_solver_row(name) for name in solver_names()]
+    if as_json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return FEASIBLE
+    table = Table(*rows[0], title="Solvers")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+    return FEASIBLE
+
+
+def _solver_row(name: str) -> dict[str, str]:
+    try:
+        kind = solver_class(name)
+    except NotInstalledError as fault:
+        return {"solver": name, "installed": "no", "kind": "", "limits": str(fault), "options": ""}
+    options = ", ".join(sorted(option_names(kind)))
+    return {
+        "solver": name,
+        "installed": "yes",
+        "kind": kind.kind,
+        "limits": kind.limits,
+        "options": options,
+    }
+
+
+def _solver(request: UnitCommitmentRequest) -> Solver:
+    """Construct the solver; common options that it does not have are said to be left out."""
+    kind = solver_class(request.solver)
+    has = option_names(kind)
+    common = {
+        "time_limit_s": request.time_limit_s,
+        "gap": request.gap,
+        "seed": request.seed,
+        "resolution": request.resolution,
+    }
+    given = {key: value for key, value in common.items() if value is not None}
+    for key in [key for key in given if key not in has]:
+        if key != "seed":
+            print(f"note: {request.solver} has no option {key}; left out", file=sys.stderr)
+        del given[key]
+    return make(kind, request.solver, {**given, **dict(map(_name_and_value, request.options))})
+
+
+def _name_and_value(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE; the value is a Python literal (1, 0.5, True, None) or else a text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise OptionError("command line", "--option", text, "NAME=VALUE")
+    try:
+        return name, literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+@contextmanager
+def progress_line() -> Iterator[ProgressCallback | None]:
+    """Show cost, bound and gap as they move: on a terminal only, on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("solving")
+
+        def show(report: Progress) -> None:
+            text = f"{report.stage}  cost {report.objective:,.0f}  bound {report.bound:,.0f}"
+            bar.update(task, description=text)
+
+        yield show
+
+
+def _show(run: Run, out: Path | None) -> None:
+    console = Console()
+    table = Table(show_header=False, title=f"Unit commitment of {run.study.name}")
+    for name, value in _rows(run):
+        table.add_row(name, value)
+    console.print(table)
+    for assumption in run.study.assumptions:
+        console.print(f"assumed: {assumption}", highlight=False)
+    if out is not None:
+        console.print(f"written to {out}", highlight=False)
+
+
+def _rows(run: Run) -> Iterator[tuple[str, str]]:
+    study = run.study
+    yield "size", f"{len(study.thermal)} units, {study.n_periods} periods of {study.period_h:g} h"
+    yield "solver", f"{run.summary()['solver']}: {run.termination}"
+    yield "feasible", "yes, verified" if run.is_feasible else "no"
+    yield "cost", f"{run.cost:,.2f}"
+    yield (
+        "bound",
+        f"{run.bound:,.2f}"
+        + (f" ({run.solution.bound_source})" if run.solution.bound_source else ""),
+    )
+    yield "gap", f"{run.gap:.4%}"
+    if run.verification is not None:
+        for name, amount in {**run.verification.cost, **run.verification.penalty}.items():
+            if amount:
+                yield f"  {name}", f"{amount:,.2f}"
+        for violation in run.verification.violations[:10]:
+            yield "violated", str(violation)
+    for name, value in run.solution.details.items():
+        yield f"  {name}", f"{value:.6g}" if isinstance(value, float) else str(value)
+    yield "seconds", f"{run.build_s:.2f} to build, {run.solve_s:.2f} to solve"

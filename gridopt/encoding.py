@@ -1,0 +1,215 @@
+"""From a program to its grid: every column whole, every answer still exact on the resolution.
+
+A grid is exact where the resolution divides the ranges; what does not is named, all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gridopt.arrays import BoolArray, FloatArray
+from gridopt.errors import ResolutionError, UnsupportedError
+from gridopt.lift import Lift
+from gridopt.penalties import common_unit
+from gridopt.program import Integrality, Program
+from gridopt.reduction import Reduced, open_columns, reduced, substituted
+from gridopt.solver import check_option
+
+_WHOLE = 1e-6
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """How a program becomes a QUBO; every QUBO solver holds one.
+
+    Parameters
+    ----------
+    resolution : float or None
+        Step of continuous columns, in their own unit (MW): x = lower + resolution · k. None gives
+        each column `levels` equal levels, and rounds rows that then have no common unit.
+    rounding : bool
+        Take the nearest step that divides a column's range, and the nearest whole multiple in
+        rows, instead of raising `ResolutionError`.
+    levels : int
+        Levels of a continuous column where `resolution` is None; 2 takes one bit, 8 take three.
+    penalty : float
+        Factor on the proved weights. Below 1 the landscape is easier to anneal and the ground state
+        may break a rule; the QUBO records that it is not exact.
+    """
+
+    resolution: float | None = None
+    rounding: bool = False
+    levels: int = 8
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        step = self.resolution
+        right = step is None or (_is_number(step) and 0.0 < step < np.inf)
+        check_option("Lowering", "resolution", step, right, "more than 0, or none")
+        right = isinstance(self.levels, int) and 2 <= self.levels <= 2**20
+        check_option("Lowering", "levels", self.levels, right, "a whole number, 2 to 2²⁰")
+        right = _is_number(self.penalty) and 0.0 < self.penalty < np.inf
+        check_option("Lowering", "penalty", self.penalty, right, "more than 0")
+        right = isinstance(self.rounding, bool)
+        check_option("Lowering", "rounding", self.rounding, right, "true or false")
+
+    @property
+    def rounds(self) -> bool:
+        """Whether numbers may be rounded."""
+        return self.rounding or self.resolution is None
+
+
+@dataclass(frozen=True, eq=False)
+class Discretized:
+    """A program on its grid: every column whole, from 0 to its number of steps.
+
+    Parameters
+    ----------
+    reduced : Reduced
+        The program on the grid, the lift to the original program, and the labels.
+    step : array, (n,)
+        Step of each column that was continuous, nan for the others.
+    unit : array, (m,)
+        Unit of each row that holds a continuous column, nan for the others.
+    faults : tuple of str
+        Columns whose range is no multiple of the resolution.
+    """
+
+    reduced: Reduced
+    step: FloatArray
+    unit: FloatArray
+    faults: tuple[str, ...]
+
+    @property
+    def program(self) -> Program:
+        """The program on the grid."""
+        return self.reduced.program
+
+    @property
+    def lift(self) -> Lift:
+        """From the grid to the columns of the original program."""
+        return self.reduced.lift
+
+    @property
+    def resolution(self) -> float | None:
+        """Largest step of a column that was continuous, None where there was none."""
+        return float(np.nanmax(self.step)) if np.isfinite(self.step).any() else None
+
+
+def discretized(program: Program, lowering: Lowering | None = None) -> Discretized:
+    """Return the reduced program on its grid; the QUBO's ground state lifts to its optimum.
+
+    Parameters
+    ----------
+    program : Program
+    lowering : Lowering or None
+        Default options where None.
+
+    Raises
+    ------
+    ResolutionError
+        Where the resolution does not divide the range of some column, and rounding is off.
+    UnsupportedError
+        Where a column has no finite bounds and the rows imply none.
+    """
+    options = lowering or Lowering()
+    found = on_grid(program, options)
+    if not options.rounds:
+        raise_resolution(options, found.faults, ())
+    return found
+
+
+def on_grid(program: Program, lowering: Lowering) -> Discretized:
+    """Return the program on its grid, with its faults where `discretized` raises."""
+    found = reduced(program)
+    _check_bounded(found)
+    inner = found.program
+    whole = inner.is_integer
+    steps, width, off = _steps(inner, lowering)
+    faults = tuple(
+        f"{found.columns[k]} (range {inner.upper[k] - inner.lower[k]:.10g})"
+        for k in np.flatnonzero(off)
+    )
+    n = inner.n_columns
+    lift = Lift.columns(n, np.arange(n), step=width, shift=inner.lower)
+    gridded = substituted(found, lift, np.arange(n))
+    program = replace(
+        gridded.program,
+        lower=np.zeros(n),
+        upper=steps,
+        integrality=np.where(whole, inner.integrality, Integrality.INTEGER).astype(np.int8),
+    )
+    return Discretized(
+        reduced=replace(gridded, program=program),
+        step=np.where(whole, np.nan, width),
+        unit=_units(program, ~whole),
+        faults=faults,
+    )
+
+
+def raise_resolution(lowering: Lowering, columns: Sequence[str], rows: Sequence[str]) -> None:
+    """Raise `ResolutionError` that names all `columns` and `rows` at fault, if there are any."""
+    if not columns and not rows:
+        return
+    parts = [
+        f"{len(names)} {kind}{'s' if len(names) > 1 else ''}: {_shortened(names)}"
+        for kind, names in (("column", columns), ("row", rows))
+        if names
+    ]
+    step = "" if lowering.resolution is None else f" {lowering.resolution:g}"
+    raise ResolutionError(
+        f"the resolution{step} does not divide the data of {'; '.join(parts)}. "
+        "Choose a resolution that divides them, or rounding=True to take the nearest multiples"
+    )
+
+
+def _steps(program: Program, lowering: Lowering) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return how many steps each column has, how wide, and which do not come out even."""
+    span = np.maximum(program.upper - program.lower, 0.0)
+    whole = program.is_integer
+    if lowering.resolution is None:
+        steps = np.where(whole, np.rint(span), lowering.levels - 1.0)
+        return steps, np.where(whole, 1.0, span / np.maximum(steps, 1.0)), np.zeros_like(whole)
+    count = np.where(whole, span, span / lowering.resolution)
+    steps = np.where(whole, np.rint(span), np.maximum(np.rint(count), 1.0))
+    off = ~whole & (np.abs(count - steps) > _WHOLE)
+    # Without rounding the stated step stays, so that the rows are judged by it as well.
+    adjusted = off & lowering.rounding
+    step = np.where(adjusted, span / np.maximum(steps, 1.0), lowering.resolution)
+    width = np.where(whole, 1.0, step)
+    return steps, width, off
+
+
+def _units(program: Program, was_continuous: BoolArray) -> FloatArray:
+    """Return the unit of each row that holds a column that was continuous, nan elsewhere."""
+    unit = np.full(program.n_rows, np.nan)
+    A = program.A
+    for row in range(program.n_rows):
+        part = slice(A.indptr[row], A.indptr[row + 1])
+        steps = np.abs(A.data[part][was_continuous[A.indices[part]]])
+        if len(steps):
+            common = common_unit(set(steps.tolist()))
+            unit[row] = common if common is not None else steps.min()
+    return unit
+
+
+def _check_bounded(found: Reduced) -> None:
+    names = [found.columns[k] for k in np.flatnonzero(open_columns(found.program))]
+    if names:
+        raise UnsupportedError(
+            f"a QUBO needs bounds: {_shortened(names)} {'have' if len(names) > 1 else 'has'} none, "
+            "and the rows imply none. Give the columns bounds, or define each by one equality"
+        )
+
+
+def _shortened(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,162 @@
+"""Systems and tables that come with the package; ``gridopt/data/README.md`` has their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gridopt.arrays import FloatArray
+from gridopt.errors import OptionError, raise_if_any
+from gridopt.grid import Grid
+from gridopt.io.profiles import Profiles, read_profiles
+from gridopt.io.units import csv_cells, read_units, thermal_units
+from gridopt.study import Exchange, Renewables, Storage, Study
+
+KAZARLIS_RESERVE = 0.1
+"""Spinning reserve of the Kazarlis system as a share of demand."""
+
+_DAYS = 7
+_WEEKDAYS = 5
+_WINTER = (*range(1, 9), *range(44, 53))
+_SUMMER = range(18, 31)
+
+
+def kazarlis(copies: int = 1) -> Study:
+    """Return the ten-unit day of Kazarlis, or several copies of it with as much more demand.
+
+    Parameters
+    ----------
+    copies : int
+        How often each unit is there, at least 1; 2, 4, 6, 8 and 10 are common in the literature.
+
+    Returns
+    -------
+    Study
+        One bus, 24 hours, spinning reserve of 10 % of demand, no unserved energy. Named
+        ``kazarlis10``, ``kazarlis10x2`` and so on.
+
+    Raises
+    ------
+    OptionError
+        `copies` is below 1.
+
+    Notes
+    -----
+    S. A. Kazarlis, A. G. Bakirtzis, V. Petridis: A genetic algorithm solution to the unit
+    commitment problem. IEEE Trans. Power Systems 11 (1996) 83-92, doi 10.1109/59.485989. The
+    optimum with one copy is 563 937.7 $.
+    """
+    if copies < 1:
+        raise OptionError("kazarlis", "copies", copies, "a whole number of at least 1")
+    with _file("kazarlis10_units.csv") as path:
+        units = read_units(path)
+    with _file("kazarlis10_load.csv") as path:
+        load = read_profiles(path)
+    thermal, assumptions, issues = thermal_units(
+        _repeated(units, copies), None, typical=False, horizon_h=None
+    )
+    raise_if_any(issues)
+    demand_mw = load.values["system_mw"].to_numpy() * copies
+    periods = len(load)
+    return Study(
+        name="kazarlis10" if copies == 1 else f"kazarlis10x{copies}",
+        grid=Grid.single_bus(),
+        time=load.time,
+        period_h=load.period_h,
+        demand_mw=demand_mw[np.newaxis, :],
+        thermal=thermal,
+        renewables=Renewables.none(periods),
+        storage=Storage.none(),
+        exchange=Exchange.none(periods),
+        reserve_mw=KAZARLIS_RESERVE * demand_mw,
+        assumptions=assumptions,
+    )
+
+
+def rts79_units() -> pd.DataFrame:
+    """Return the 32 units of the IEEE Reliability Test System, keyed as in pandapower's net.
+
+    Returns
+    -------
+    DataFrame
+        As `read_units` returns it; (element, index) are those of
+        ``pandapower.networks.case24_ieee_rts()``, whose generator 3 is a synchronous condenser
+        and no unit.
+
+    Notes
+    -----
+    IEEE Reliability Test System, IEEE Trans. Power Apparatus and Systems 98 (1979) 2047-2054,
+    doi 10.1109/TPAS.1979.319398; The IEEE Reliability Test System - 1996, IEEE Trans. Power
+    Systems 14 (1999) 1010-1020, doi 10.1109/59.780914.
+    """
+    with _file("rts79_units.csv") as path:
+        return read_units(path)
+
+
+def rts79_profiles() -> Profiles:
+    """Return the load of the IEEE Reliability Test System: 52 weeks of hours.
+
+    Returns
+    -------
+    Profiles, (8736,)
+        Column ``system``: share of the annual peak, which is the load of
+        ``pandapower.networks.case24_ieee_rts()``. Period 0 is the first hour of the Monday of
+        week 1, the peak is in week 51.
+
+    Notes
+    -----
+    Load of an hour = peak · weekly · daily · hourly percentage (same source as `rts79_units`);
+    hourly percentages by season: winter weeks 1-8 and 44-52, summer 18-30, spring and fall
+    9-17 and 31-43.
+    """
+    factor = _rts79_factor()
+    time = pd.RangeIndex(len(factor), name="period")
+    values = pd.DataFrame({"system": factor}, index=time)
+    return Profiles(time, 1.0, values, "profiles rts79")
+
+
+def _rts79_factor() -> FloatArray:
+    with _file("rts79_load.csv") as path:
+        header, lines = csv_cells(path)
+    table = pd.DataFrame(lines, columns=pd.Index(header)).astype({"percent": float})
+    percent = {key: part.to_numpy() for key, part in table.groupby(["table", "day"])["percent"]}
+    weekly, daily = percent["weekly", ""], percent["daily", ""]
+    hours = np.array(
+        [
+            [
+                percent["hourly", f"{_season(week)} {'weekday' if day < _WEEKDAYS else 'weekend'}"]
+                for day in range(_DAYS)
+            ]
+            for week in range(1, len(weekly) + 1)
+        ]
+    )
+    factor = weekly[:, np.newaxis, np.newaxis] * daily[:, np.newaxis] * hours / 100**3
+    return np.asarray(factor.reshape(-1))
+
+
+def _season(week: int) -> str:
+    if week in _WINTER:
+        return "winter"
+    return "summer" if week in _SUMMER else "spring/fall"
+
+
+def _repeated(units: pd.DataFrame, copies: int) -> pd.DataFrame:
+    """Return the units `copies` times, with keys and names of their own."""
+    if copies == 1:
+        return units
+    parts = []
+    for copy in range(copies):
+        names = units["name"] + f"_{copy + 1}"
+        parts.append(units.assign(name=names, index=units["index"] + copy * len(units)))
+    return pd.concat(parts, ignore_index=True)
+
+
+@contextmanager
+def _file(name: str) -> Iterator[Path]:
+    with resources.as_file(resources.files("gridopt.data") / name) as path:
+        yield path

@@ -1,0 +1,486 @@
+"""Figures of a schedule: dispatch stack, commitment, loading of the branches.
+
+Every function returns a `matplotlib.figure.Figure` that no global state knows of: it can be saved
+without a display, and a notebook shows it. Colors are told apart by color-blind readers and in
+gray print; a period is drawn over the whole time that it lasts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.results import Schedule
+from gridopt.study import Study
+
+RENEWABLE = "#2a9d6f"
+DISCHARGE = "#b05fa3"
+CHARGE = "#dcb3d6"
+IMPORT = "#8c8c8c"
+EXPORT = "#c9c9c9"
+SURPLUS = "#e8a27c"
+UNSERVED = "#d7191c"
+INK = "#222222"
+START = "#e66100"
+OFF = "#f1f1ef"
+
+MAX_GROUPS = 10
+"""Layers of thermal units in the dispatch figure."""
+MAX_NAMED_ROWS = 60
+"""Rows of a matrix up to which each has its name and its own line."""
+DRAWN_FROM_MW = 1e-6
+"""A layer that never reaches this power is left out."""
+BINDING_PERCENT = 99.9
+ROUNDING_PERCENT = 1e-3
+
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+}
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One band of the dispatch stack: its power in each period, (T,), and how it looks."""
+
+    label: str
+    power_mw: FloatArray
+    color: str
+    hatch: str = ""
+
+
+def dispatch(schedule: Schedule) -> Figure:
+    """Draw who serves the demand: stacked power of groups of units over time.
+
+    Thermal units are stacked from cheap to dear at full load. Up to ten stand for themselves;
+    more are grouped by the part of their names without the running number, and where that says
+    nothing by bands of cost. Curtailed renewables are hatched, unserved demand is red, and what
+    is taken up (charging, export, surplus) lies below zero.
+
+    Parameters
+    ----------
+    schedule : Schedule
+
+    Returns
+    -------
+    Figure
+    """
+    study = schedule.study
+    demand = study.total_demand_mw + study.grid.offset_mw.sum()
+    with mpl.rc_context(STYLE):
+        figure = _NotebookFigure(figsize=(9.0, 4.5), layout="constrained")
+        axes = figure.add_subplot()
+        supply = _stack(axes, [*_supply(schedule), *_curtailed(schedule)], sign=1)
+        taken = _stack(axes, list(_taken(schedule)), sign=-1)
+        axes.stairs(demand, _edges(study), baseline=None, color="white", linewidth=2.2)
+        axes.stairs(demand, _edges(study), baseline=None, color=INK, linewidth=1.4)
+        axes.axhline(0.0, color=INK, linewidth=0.6)
+        axes.set_ylabel("power (MW)")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
+        _pad_power(axes)
+        axes.set_title(f"Dispatch of {study.name}")
+        _time_axis(axes, study)
+        line = Line2D([], [], color=INK, linewidth=1.4, label="demand")
+        figure.legend(handles=[line, *reversed(supply), *taken], loc="outside right upper")
+    return figure
+
+
+def commitment(schedule: Schedule) -> Figure:
+    """Draw when each thermal unit is on, how far it is loaded, and its starts.
+
+    Units are sorted by hours on, longest at the top, then from cheap to dear; up to 60 are named.
+
+    Parameters
+    ----------
+    schedule : Schedule
+
+    Returns
+    -------
+    Figure
+    """
+    study = schedule.study
+    order = np.lexsort((_full_load_cost(study), -schedule.committed.sum(axis=1)))
+    on, n_units = schedule.committed[order], len(order)
+    capacity = study.thermal.p_max_mw[order, np.newaxis]
+    share = 100.0 * schedule.power_mw[order] / np.where(capacity > 0, capacity, 1.0)
+    with mpl.rc_context(STYLE):
+        figure = _NotebookFigure(figsize=(9.0, _matrix_height(n_units)), layout="constrained")
+        axes = figure.add_subplot()
+        if n_units:
+            shown = np.where(on, share, np.nan)
+            _matrix(axes, study, shown, _load_colors(), "output (% of maximum)")
+            _start_marks(axes, on, study.thermal.initial_on[order])
+            _name_rows(axes, [study.thermal.name[g] for g in order], "thermal unit", "hours on")
+            _time_axis(axes, study)
+        else:
+            _say(axes, "no thermal unit")
+        axes.set_title(f"Commitment of {study.name}: {n_units} units")
+    return figure
+
+
+def line_loading(schedule: Schedule, most_loaded: int = 30) -> Figure:
+    """Draw how far the branches with a rating are loaded, those of the highest peak at the top.
+
+    A dot marks a branch at its limit; above it the cell is red.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    most_loaded : int
+        Number of branches to draw.
+
+    Returns
+    -------
+    Figure
+    """
+    grid = schedule.study.grid
+    rated = np.flatnonzero(grid.is_rated & (grid.rating_mw > 0))
+    loading = 100.0 * np.abs(schedule.flow_mw()[rated]) / grid.rating_mw[rated, np.newaxis]
+    order = np.argsort(-loading.max(axis=1, initial=0.0), kind="stable")[:most_loaded]
+    names = [grid.branch_name[branch] for branch in rated[order]]
+    with mpl.rc_context(STYLE):
+        figure = _NotebookFigure(figsize=(9.0, _matrix_height(len(order))), layout="constrained")
+        axes = figure.add_subplot()
+        if len(order):
+            _matrix(
+                axes, schedule.study, loading[order], _loading_colors(), "loading (% of rating)"
+            )
+            _limit_marks(axes, loading[order])
+            _name_rows(axes, names, "branch")
+            _time_axis(axes, schedule.study)
+        else:
+            _say(axes, "no branch has a rating")
+        axes.set_title(_loading_title(schedule, len(order), len(rated)))
+    return figure
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure; the ending of the path says the format (png, pdf, svg).
+
+    Parameters
+    ----------
+    figure : Figure
+    path : str or Path
+        Its folder is created where it is missing.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=160)
+    return target
+
+
+class _NotebookFigure(Figure):
+    """A figure that a notebook shows of itself, without pyplot or ``%matplotlib inline``."""
+
+    def _repr_png_(self) -> bytes:
+        png = BytesIO()
+        self.savefig(png, format="png", dpi=100)
+        return png.getvalue()
+
+
+# --- layers of the dispatch stack
+
+
+def _supply(schedule: Schedule) -> Iterator[_Layer]:
+    study = schedule.study
+    groups = unit_groups(study)
+    shades = _cost_colors()(np.linspace(0.0, 1.0, max(len(groups), 2)))
+    for (label, members), shade in zip(groups, shades, strict=False):
+        yield _Layer(label, schedule.power_mw[members].sum(axis=0), mpl.colors.to_hex(shade))
+    yield _Layer("renewables", schedule.renewable_mw.sum(axis=0), RENEWABLE)
+    yield _Layer("discharge", schedule.discharge_mw.sum(axis=0), DISCHARGE)
+    yield _Layer("import", np.maximum(schedule.import_mw, 0.0).sum(axis=0), IMPORT)
+    yield _Layer("unserved", schedule.unserved_mw.sum(axis=0), UNSERVED)
+
+
+def _curtailed(schedule: Schedule) -> Iterator[_Layer]:
+    available = schedule.study.renewables.p_max_mw
+    curtailed = np.maximum(available - schedule.renewable_mw, 0.0).sum(axis=0)
+    yield _Layer("curtailed", curtailed, RENEWABLE, hatch="/////")
+
+
+def _taken(schedule: Schedule) -> Iterator[_Layer]:
+    yield _Layer("charge", schedule.charge_mw.sum(axis=0), CHARGE)
+    yield _Layer("export", np.maximum(-schedule.import_mw, 0.0).sum(axis=0), EXPORT)
+    yield _Layer("surplus", schedule.surplus_mw.sum(axis=0), SURPLUS)
+
+
+def _stack(axes: Axes, layers: Sequence[_Layer], sign: int) -> list[Patch]:
+    """Draw layers away from zero and return a legend entry for each that shows."""
+    shown = [layer for layer in layers if layer.power_mw.max(initial=0.0) > DRAWN_FROM_MW]
+    handles, level = [], np.zeros(len(layers[0].power_mw))
+    edges = np.arange(len(level) + 1)
+    for layer in shown:
+        top = level + sign * layer.power_mw
+        look = _look(layer)
+        axes.stairs(top, edges, baseline=level, fill=True, **look)
+        handles.append(Patch(label=layer.label, **look))
+        level = top
+    return handles
+
+
+def _pad_power(axes: Axes) -> None:
+    """Leave room above the stack and below it, but none between the stack and zero."""
+    low, high = axes.dataLim.intervaly
+    room = 0.04 * max(high - low, 1.0)
+    axes.set_ylim(low - room if low < 0 else 0.0, high + room)
+
+
+def _look(layer: _Layer) -> dict[str, Any]:
+    if layer.hatch:
+        return {"facecolor": "white", "edgecolor": layer.color, "hatch": layer.hatch, "lw": 0.4}
+    return {"facecolor": layer.color, "edgecolor": "white", "lw": 0.3}
+
+
+# --- groups of units
+
+
+def unit_groups(study: Study) -> list[tuple[str, IntArray]]:
+    """Return labels and members of at most ten groups of thermal units, cheap to dear.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    list of (str, array of int)
+        The finest that fits of: each unit; names without their last number; the first part of the
+        names; their longest word; bands of cost.
+    """
+    cost, names = _full_load_cost(study), study.thermal.name
+    keys: tuple[Callable[[str], str], ...] = (str, _without_number, _stem, _word)
+    for key in keys:
+        labels = [key(name) for name in names]
+        if len(set(labels)) <= MAX_GROUPS and (len(set(labels)) > 1 or len(names) <= 1):
+            return _sorted_groups(labels, cost, study.thermal.p_max_mw)
+    return _sorted_groups(_cost_bands(cost), cost, study.thermal.p_max_mw)
+
+
+def _without_number(name: str) -> str:
+    """Return ``"U155"`` for ``"U155_2"`` and ``"coal"`` for ``"coal 12"``."""
+    return re.sub(r"[\s_.:#-]*\d+$", "", name) or name
+
+
+def _stem(name: str) -> str:
+    """Return ``"U155"`` for ``"U155_16_2"``."""
+    return re.split(r"[\s_.:#-]", name, maxsplit=1)[0]
+
+
+def _word(name: str) -> str:
+    """Return ``"STEAM"`` for ``"101_STEAM_3"``."""
+    return max(re.findall(r"[^\W\d_]+", name), key=len, default="")
+
+
+def _cost_bands(cost: FloatArray, n_bands: int = 6) -> list[str]:
+    edges = np.unique(np.quantile(cost, np.linspace(0.0, 1.0, n_bands + 1)))
+    band = np.clip(np.searchsorted(edges, cost, side="right") - 1, 0, max(len(edges) - 2, 0))
+    last = np.minimum(band + 1, len(edges) - 1)
+    return [
+        f"{low:.3g}–{high:.3g} per MWh" for low, high in zip(edges[band], edges[last], strict=True)
+    ]
+
+
+def _sorted_groups(
+    labels: Sequence[str], cost: FloatArray, capacity: FloatArray
+) -> list[tuple[str, IntArray]]:
+    members = pd.Series(range(len(labels))).groupby(np.array(labels, dtype=object)).indices
+    mean_cost = {
+        label: np.average(cost[which], weights=np.maximum(capacity[which], 1e-9))
+        for label, which in members.items()
+    }
+    return [
+        (
+            f"{label} ({len(members[label])} units)" if len(members[label]) > 1 else str(label),
+            np.asarray(members[label], dtype=np.int64),
+        )
+        for label in sorted(members, key=lambda label: (mean_cost[label], str(label)))
+    ]
+
+
+def _full_load_cost(study: Study) -> FloatArray:
+    """Return the cost of each thermal unit at its highest output, per MWh, (G,)."""
+    units = study.thermal
+    at_full = [float(curve.cost(p)) for curve, p in zip(units.cost, units.p_max_mw, strict=True)]
+    return np.asarray(at_full) / np.maximum(units.p_max_mw, 1e-9)
+
+
+# --- matrices of element × period
+
+
+def _matrix(axes: Axes, study: Study, percent: FloatArray, colors: Colormap, label: str) -> None:
+    """Draw rows of cells from the top down, 0 to 100 %, red above that, with a color bar."""
+    values = np.where(np.abs(percent - 100.0) < ROUNDING_PERCENT, 100.0, percent)
+    named = len(values) <= MAX_NAMED_ROWS
+    image = axes.pcolormesh(
+        _edges(study),
+        np.arange(len(values) + 1),
+        values,
+        cmap=colors.with_extremes(over=UNSERVED),
+        vmin=0.0,
+        vmax=100.0,
+        rasterized=not named,
+    )
+    axes.set_facecolor(OFF)
+    axes.set_ylim(len(values), 0)
+    if named:
+        for row in range(1, len(values)):
+            axes.axhline(row, color="white", linewidth=1.2)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    over = bool((np.nan_to_num(values) > 100.0).any())
+    bar = axes.figure.colorbar(
+        image, ax=axes, label=label, pad=0.02, aspect=25, extend="max" if over else "neither"
+    )
+    bar.outline.set_visible(False)
+
+
+def _name_rows(axes: Axes, names: Sequence[str], kind: str, order: str = "") -> None:
+    if len(names) <= MAX_NAMED_ROWS:
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=min(8.0, 300 / len(names)))
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylabel(kind)
+    else:
+        axes.set_ylabel(f"{kind}, by {order}")
+
+
+def _say(axes: Axes, text: str) -> None:
+    """Write why there is no matrix."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+
+
+def _matrix_height(n_rows: int) -> float:
+    """Return the height of a figure in inches."""
+    return float(np.clip(1.3 + 0.19 * n_rows, 2.6, 8.0))
+
+
+def _start_marks(axes: Axes, on: BoolArray, on_before: BoolArray) -> None:
+    """Mark the periods in which units start; too many rows leave no room for it."""
+    before = np.column_stack([on_before, on[:, :-1]])
+    unit, period = np.nonzero(on & ~before)
+    if len(on) > MAX_NAMED_ROWS or not len(unit):
+        return
+    axes.scatter(
+        period + 0.25,
+        unit + 0.5,
+        s=20,
+        marker=">",
+        color=START,
+        edgecolors="white",
+        linewidths=0.4,
+        zorder=3,
+        label="start",
+    )
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderpad=0.2, handletextpad=0.1)
+
+
+def _limit_marks(axes: Axes, loading: FloatArray) -> None:
+    at_limit = (loading >= BINDING_PERCENT) & (loading < 100.0 + ROUNDING_PERCENT)
+    row, period = np.nonzero(at_limit)
+    if len(row):
+        axes.scatter(period + 0.5, row + 0.5, s=7, color="white", linewidths=0, zorder=3)
+
+
+def _loading_title(schedule: Schedule, n_shown: int, n_rated: int) -> str:
+    title = f"Branch loading of {schedule.study.name}"
+    if n_rated > n_shown:
+        title += f": highest {n_shown} of {n_rated} rated"
+    unlimited = n_rated > 0 and schedule.network != "dc"
+    return f"{title} (limits were not among the rules)" if unlimited else title
+
+
+# --- colors
+
+
+def _cost_colors() -> Colormap:
+    """Return dark blue to sand, rising in lightness: cheap to dear."""
+    return LinearSegmentedColormap.from_list(
+        "cost", ["#12304f", "#1f5a86", "#4f8fb5", "#9cc3d5", "#e9dfc0", "#e2b45a", "#c08a2b"]
+    )
+
+
+def _load_colors() -> Colormap:
+    return LinearSegmentedColormap.from_list("load", ["#b9d7e8", "#4f8fb5", "#12304f"])
+
+
+def _loading_colors() -> Colormap:
+    return LinearSegmentedColormap.from_list(
+        "loading", ["#f6f4ec", "#c5dbe4", "#7fb0cb", "#35719b", "#12304f"]
+    )
+
+
+# --- time
+
+
+def _edges(study: Study) -> FloatArray:
+    return np.arange(study.n_periods + 1, dtype=np.float64)
+
+
+def _time_axis(axes: Axes, study: Study) -> None:
+    """Label the periods: by clock where they are time stamps, by number otherwise."""
+    axes.set_xlim(0, study.n_periods)
+    if isinstance(study.time, pd.DatetimeIndex):
+        _clock_ticks(axes, study.time)
+    else:
+        every = _round_step(study.n_periods)
+        at = range(0, study.n_periods, every)
+        axes.set_xticks([t + 0.5 for t in at], [str(study.time[t]) for t in at])
+        axes.set_xlabel(f"period ({study.period_h:g} h each)")
+
+
+def _round_step(count: int, most: int = 24) -> int:
+    """Return the smallest 1, 2 or 5 times a power of ten that divides `count` into `most`."""
+    steps = (base * int(10**power) for power in range(9) for base in (1, 2, 5))
+    return next(step for step in steps if step * most >= count)
+
+
+def _clock_ticks(axes: Axes, time: pd.DatetimeIndex) -> None:
+    """Tick whole hours of the local clock, so that days of 23 and 25 hours come out right."""
+    span_h = (time[-1] - time[0]) / pd.Timedelta(hours=1) + 1
+    every = next((h for h in (1, 2, 3, 6, 12, 24) if span_h / h <= 13), 24)
+    whole = (time.hour % every == 0) & (time.minute == 0) & (time.second == 0)
+    at = np.flatnonzero(whole).tolist() or [0]
+    at = at[:: -(-len(at) // 14)]
+    labels = [_clock_label(time[t], first=t == at[0], by_day=every == 24) for t in at]
+    axes.set_xticks(at, labels)
+    axes.set_xlabel(f"time ({time.tz})" if time.tz is not None else "time")
+
+
+def _clock_label(stamp: pd.Timestamp, first: bool, by_day: bool) -> str:
+    if by_day:
+        return f"{stamp:%d %b}"
+    new_day = first or (stamp.hour == 0)
+    return f"{stamp:%H:%M}\n{stamp:%d %b %Y}" if new_day else f"{stamp:%H:%M}"

@@ -1,0 +1,125 @@
+"""Finds solvers and formulations by name: a file in ``solvers/`` or ``formulations/`` is one.
+
+Names come from the folder without importing anything; a module is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import import_module
+from inspect import isabstract
+from types import ModuleType
+from typing import Any, TypeVar
+
+import gridopt.formulations
+import gridopt.solvers
+from gridopt.errors import NotInstalledError, OptionError, UnknownNameError
+from gridopt.formulation import Formulation
+from gridopt.solver import Solver
+
+T = TypeVar("T", Solver, Formulation)
+
+
+def solver_names() -> tuple[str, ...]:
+    """Return the public names of all solvers, sorted."""
+    return _names(gridopt.solvers)
+
+
+def formulation_names() -> tuple[str, ...]:
+    """Return the public names of all formulations, sorted."""
+    return _names(gridopt.formulations)
+
+
+def solver_class(name: str) -> type[Solver]:
+    """Return the solver of that name.
+
+    Raises
+    ------
+    UnknownNameError
+    NotInstalledError
+        Where the package that it needs is missing.
+    """
+    return _find("solver", name, gridopt.solvers, Solver)  # type: ignore[type-abstract]
+
+
+def formulation_class(name: str) -> type[Formulation]:
+    """Return the formulation of that name.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    package = gridopt.formulations
+    return _find("formulation", name, package, Formulation)  # type: ignore[type-abstract]
+
+
+def make(owner: type[T], name: str, options: Mapping[str, Any]) -> T:
+    """Construct a solver or formulation; options of a part it holds may be given by their name.
+
+    Raises
+    ------
+    OptionError
+        For an option that it does not have, or a value out of range.
+    """
+    own = {item.name for item in fields(owner)}  # type: ignore[arg-type]
+    parts = _parts(owner)
+    given: dict[str, Any] = {}
+    of_part: dict[str, dict[str, Any]] = {}
+    for option, value in options.items():
+        holder = next((p for p, kind in parts.items() if option in _field_names(kind)), None)
+        if option in own:
+            given[option] = value
+        elif holder is not None:
+            of_part.setdefault(holder, {})[option] = value
+        else:
+            known = ", ".join(sorted(option_names(owner)))
+            raise OptionError(name, option, value, f"one of its options: {known}")
+    for holder, values in of_part.items():
+        given[holder] = parts[holder](**values)
+    return owner(**given)
+
+
+def option_names(owner: type[Solver] | type[Formulation]) -> set[str]:
+    """Return the names of all options, those of parts that it holds among them."""
+    return _field_names(owner).union(*map(_field_names, _parts(owner).values()))
+
+
+def _parts(owner: Any) -> dict[str, Any]:
+    """Return the fields that hold an options object of their own, and its class."""
+    return {
+        item.name: item.default_factory
+        for item in fields(owner)
+        if hasattr(item.default_factory, "__dataclass_fields__")
+    }
+
+
+def _field_names(kind: Any) -> set[str]:
+    return {item.name for item in fields(kind)}
+
+
+def _names(package: ModuleType) -> tuple[str, ...]:
+    found = pkgutil.iter_modules(package.__path__)
+    return tuple(sorted(module.name for module in found if not module.ispkg))
+
+
+def _find(kind: str, name: str, package: ModuleType, base: type[T]) -> type[T]:
+    if name not in _names(package):
+        raise UnknownNameError(kind, name, _names(package))
+    try:
+        module = import_module(f"{package.__name__}.{name}")
+    except ModuleNotFoundError as fault:
+        missing = (fault.name or "").partition(".")[0]
+        if missing in ("", "gridopt"):
+            raise
+        raise NotInstalledError(f"{kind} {name!r}", missing) from fault
+    (found,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, base)
+        and not isabstract(value)
+        and value.__module__ == module.__name__
+    )
+    return found

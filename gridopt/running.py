@@ -1,0 +1,245 @@
+"""From a study to a verified plan in one call, and the record of how it was found."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from gridopt.formulation import Formulation
+from gridopt.registry import formulation_class, make, option_names, solver_class
+from gridopt.results import Schedule
+from gridopt.solution import Solution, Termination, relative_gap
+from gridopt.solver import ProgressCallback, Solver
+from gridopt.study import Study
+from gridopt.verification import Verification, verify
+
+COST_TOLERANCE = 1e-6
+"""Largest relative difference of a program's objective and the cost recomputed from the study."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A solved study: the plan, what it is worth, and everything to repeat it.
+
+    Parameters
+    ----------
+    study : Study
+    formulation : Formulation
+    solver : Solver
+    solution : Solution
+        The solver's answer, judged on the program.
+    schedule : Schedule or None
+        The decoded plan; None where the solver found no answer.
+    verification : Verification or None
+        The plan, judged on the study alone.
+    build_s, solve_s : float
+        Seconds to write the program, and to solve it.
+    peak_rss_mb : float
+        Highest memory of the process so far.
+    versions : mapping of str to str
+    """
+
+    study: Study
+    formulation: Formulation
+    solver: Solver
+    solution: Solution
+    schedule: Schedule | None
+    verification: Verification | None
+    build_s: float
+    solve_s: float
+    peak_rss_mb: float
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def termination(self) -> Termination:
+        """Why the solver stopped."""
+        return self.solution.termination
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether there is a plan and it breaks no rule of the study."""
+        return self.verification is not None and self.verification.is_feasible
+
+    @property
+    def cost(self) -> float:
+        """Cost recomputed from the study, penalties included; inf unless feasible."""
+        if self.verification is None or not self.is_feasible:
+            return float("inf")
+        return self.verification.total_cost
+
+    @property
+    def bound(self) -> float:
+        """Proved lower bound on the cost of every plan, or -inf."""
+        return self.solution.bound
+
+    @property
+    def gap(self) -> float:
+        """(cost − bound) / |cost|, the certified gap; inf where either is missing."""
+        return relative_gap(self.cost, self.bound)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the record as plain JSON values; what is missing or infinite is None."""
+        found = self.verification
+        record: dict[str, Any] = {
+            "case": self.study.name,
+            "fingerprint": self.study.fingerprint(),
+            "periods": self.study.n_periods,
+            "period_h": self.study.period_h,
+            "formulation": _name(self.formulation),
+            "formulation_options": _options(self.formulation),
+            "solver": _name(self.solver),
+            "solver_options": _options(self.solver),
+            "seed": getattr(self.solver, "seed", None),
+            "termination": str(self.termination),
+            "feasible": self.is_feasible,
+            "cost": self.cost,
+            "cost_items": {**found.cost, **found.penalty} if found else {},
+            "energy_mwh": dict(found.energy_mwh) if found else {},
+            "bound": self.bound,
+            "bound_source": self.solution.bound_source,
+            "gap": self.gap,
+            "violations": found.counts() if found else {},
+            "worst_violations": [str(violation) for violation in found.violations[:10]]
+            if found
+            else [],
+            "details": dict(self.solution.details),
+            "assumptions": list(self.study.assumptions),
+            "build_s": self.build_s,
+            "solve_s": self.solve_s,
+            "peak_rss_mb": self.peak_rss_mb,
+            "versions": dict(self.versions),
+        }
+        return {key: _plain(value) for key, value in record.items()}
+
+
+def solve(
+    study: Study,
+    formulation: Formulation | str = "unit_commitment",
+    solver: Solver | str = "highs",
+    *,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> Run:
+    """Solve a study and verify the answer.
+
+    Parameters
+    ----------
+    study : Study
+    formulation, solver : object or str
+        An object, or a public name.
+    progress : callable, optional
+        Called with a `Progress` now and then.
+    **options
+        With names only: fields of the formulation or of the solver, such as ``network="dc"``,
+        ``seed=1``, ``time_limit_s=60``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UnknownNameError, OptionError, StudyError, TooLargeError, UnsupportedError, NotInstalledError
+        Before any solver starts.
+
+    Examples
+    --------
+    >>> import gridopt
+    >>> run = gridopt.solve(gridopt.kazarlis(), "unit_commitment", "highs", gap=1e-4)
+    >>> run.is_feasible
+    True
+    """
+    problem, method = _resolve(formulation, solver, options)
+    begun = time.perf_counter()
+    program = problem.build(study)
+    built = time.perf_counter()
+    solution = method.solve(program, progress)
+    solved = time.perf_counter()
+    schedule = None if solution.x is None else problem.decode(study, program, solution.x)
+    verification = None if schedule is None else verify(study, schedule)
+    _check_agreement(solution, verification)
+    return Run(
+        study=study,
+        formulation=problem,
+        solver=method,
+        solution=solution,
+        schedule=schedule,
+        verification=verification,
+        build_s=built - begun,
+        solve_s=solved - built,
+        peak_rss_mb=peak_rss_mb(),
+        versions=versions(type(method).package),
+    )
+
+
+def peak_rss_mb() -> float:
+    """Return the highest resident memory of this process so far."""
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+@cache
+def versions(package: str) -> dict[str, str]:
+    """Return the versions that a run depends on: Python, gridopt, numpy, scipy, the solver's."""
+    names = ("gridopt", "numpy", "scipy", "highspy", *package.split())
+    found = {name: version(name) for name in dict.fromkeys(names)}
+    return {"python": platform.python_version(), **found}
+
+
+def _resolve(
+    formulation: Formulation | str, solver: Solver | str, options: Mapping[str, Any]
+) -> tuple[Formulation, Solver]:
+    """Construct what was named, each with the options that it has."""
+    mine: dict[str, Any] = {}
+    if isinstance(formulation, str):
+        problem = formulation_class(formulation)
+        mine = {key: value for key, value in options.items() if key in option_names(problem)}
+        formulation = make(problem, formulation, mine)
+    rest = {key: value for key, value in options.items() if key not in mine}
+    if isinstance(solver, str):
+        return formulation, make(solver_class(solver), solver, rest)
+    if rest:
+        raise TypeError(f"options {sorted(rest)} belong into the solver object that was given")
+    return formulation, solver
+
+
+def _check_agreement(solution: Solution, verification: Verification | None) -> None:
+    """Stop where program and study price the same feasible plan differently: a bug of ours."""
+    if verification is None or not (solution.is_feasible and verification.is_feasible):
+        return
+    difference = abs(solution.objective - verification.total_cost)
+    if difference > COST_TOLERANCE * max(abs(verification.total_cost), 1.0):
+        raise AssertionError(
+            f"the program prices the plan at {solution.objective}, "
+            f"the study at {verification.total_cost}"
+        )
+
+
+def _name(thing: object) -> str:
+    return type(thing).__module__.rpartition(".")[2]
+
+
+def _options(thing: Any) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in asdict(thing).items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON values: no numpy, no inf, no NaN."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

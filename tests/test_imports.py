@@ -1,0 +1,251 @@
+"""Who may import whom, and what ``import gridopt`` costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import gridopt
+
+ROOT = Path(__file__).resolve().parents[1]
+
+DATA = "errors arrays grid study results"
+MODEL = "errors arrays program solution"
+LOWERING = "lift reduction linearization bits encoding penalties weights"
+
+MAY_IMPORT = {
+    # module or folder: what else of gridopt it may import (every folder also imports itself)
+    "errors": "",
+    "arrays": "errors",
+    # the study and the plan: they know of no program
+    "grid": "errors arrays",
+    "study": "errors arrays grid",
+    "results": "errors arrays grid study",
+    "data": "",
+    "io": f"{DATA} data",
+    "plots": DATA,
+    "verification": DATA,
+    "ac_power_flow": f"{DATA} io",
+    "windows": DATA,
+    # the program and its solvers: they know of no grid
+    "program": "errors arrays",
+    "solution": "errors arrays program",
+    **dict.fromkeys(LOWERING.split(), f"{MODEL} {LOWERING} solver"),
+    "solver": MODEL,
+    "qubo": f"{MODEL} {LOWERING} solver",
+    "qubo_solver": f"{MODEL} {LOWERING} qubo solver",
+    "solvers": f"{MODEL} {LOWERING} qubo qubo_solver solver",
+    # where the two meet: a formulation writes programs and knows of no solver
+    "formulation": f"{DATA} program",
+    "formulations": f"{DATA} program formulation",
+    # these bring all together, and nothing above imports them
+    "registry": f"errors {MODEL} solver formulation solvers formulations",
+    "running": "*",
+    "outputs": "*",
+    "commands": "*",
+    "cli": "*",
+    "demo": "*",
+    "__main__": "*",
+    "": "*",
+}
+
+ONLY_IN = {
+    # package: the modules or folders that may import it
+    "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
+    "io.write_dispatch",
+    "highspy": "solvers.highs",
+    "dimod": "solvers",
+    "neal": "solvers",
+    "dwave": "solvers",
+    "qiskit": "solvers.qaoa solvers.qiskit_optimization",
+    "qiskit_aer": "solvers.qaoa solvers.qiskit_optimization",
+    "qiskit_optimization": "solvers.qaoa solvers.qiskit_optimization",
+    "matplotlib": "plots",
+    "typer": "cli",
+    "rich": "cli commands demo",
+}
+
+MAY_IMPORT_RUNNING = "cli commands demo outputs __main__"
+
+STARTS_FAST = "cli commands demo io.cases"
+"""Modules whose functions may import, so that they load only what a call needs. Elsewhere a
+function may import only a slow or optional package that `ONLY_IN` confines to its module."""
+
+HEAVY = "numpy scipy pandas pandapower matplotlib dimod neal qiskit qiskit_aer highspy numba typer"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement: who imports what, where, and whether it runs on import."""
+
+    importer: str
+    target: str
+    line: int
+    in_function: bool = False
+    for_types_only: bool = False
+    level: int = 0
+
+    def __str__(self) -> str:
+        return f"{dotted(self.importer)} line {self.line} imports {self.target}"
+
+
+def dotted(module: str) -> str:
+    return f"gridopt.{module}".rstrip(".")
+
+
+def module_files() -> dict[str, Path]:
+    """Return every module of the package, named without ``gridopt.``, and its file."""
+    found = {}
+    folders = {"": "gridopt", "formulations": "formulations", "solvers": "solvers"}
+    for package, folder in folders.items():
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            parts = file.relative_to(ROOT / folder).with_suffix("").parts
+            if package == "" and parts[0] in ("formulations", "solvers"):
+                continue  # links to the other two
+            names = [package, *parts] if package else list(parts)
+            found[".".join(names).removesuffix("__init__").removesuffix(".")] = file
+    return found
+
+
+def imports_of(module: str, file: Path) -> Iterator[Import]:
+    yield from _walk(module, ast.parse(file.read_text("utf-8")), in_function=False, types=False)
+
+
+def _walk(module: str, node: ast.AST, in_function: bool, types: bool) -> Iterator[Import]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        level = node.level if isinstance(node, ast.ImportFrom) else 0
+        for target in _targets(node):
+            yield Import(module, target, node.lineno, in_function, types, level)
+    in_function |= isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    types |= isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(module, child, in_function, types)
+
+
+def _targets(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    whole = [f"{base}.{alias.name}" for alias in node.names]
+    modules = {dotted(module) for module in MODULES}
+    return [name if name in modules else base for name in whole]
+
+
+MODULES = module_files()
+IMPORTS = [found for module, file in MODULES.items() for found in imports_of(module, file)]
+INTERNAL = [found for found in IMPORTS if found.target.split(".")[0] == "gridopt"]
+
+
+def within(module: str, places: str) -> bool:
+    """Whether a module is one of the places, or in a folder that is."""
+    return any(module == place or module.startswith(f"{place}.") for place in places.split())
+
+
+def layer(module: str) -> str:
+    return module.split(".")[0]
+
+
+def inner(target: str) -> str:
+    return target.removeprefix("gridopt").removeprefix(".")
+
+
+def test_every_module_has_a_layer() -> None:
+    missing = sorted({layer(module) for module in MODULES} - set(MAY_IMPORT))
+    assert not missing, f"give these a row in MAY_IMPORT of this test: {missing}"
+
+
+def test_imports_follow_the_layers() -> None:
+    def right(found: Import) -> bool:
+        own, other = layer(found.importer), layer(inner(found.target))
+        allowed = MAY_IMPORT.get(own, "")
+        return allowed == "*" or own == other or other in allowed.split()
+
+    assert [str(found) for found in INTERNAL if not right(found)] == []
+
+
+def test_only_the_command_line_imports_running() -> None:
+    importers = {found.importer for found in INTERNAL if inner(found.target) == "running"}
+    assert importers - {"", "running"} <= set(MAY_IMPORT_RUNNING.split())
+
+
+def test_heavy_packages_are_confined() -> None:
+    def right(found: Import) -> bool:
+        places = ONLY_IN.get(found.target.split(".")[0])
+        return places is None or within(found.importer, places)
+
+    assert [str(found) for found in IMPORTS if not right(found)] == []
+
+
+def test_no_import_is_hidden_in_a_function() -> None:
+    def right(found: Import) -> bool:
+        confined = found.target.split(".")[0] in ONLY_IN
+        return not found.in_function or confined or within(found.importer, STARTS_FAST)
+
+    assert [str(found) for found in IMPORTS if not right(found)] == []
+
+
+def test_no_import_is_relative() -> None:
+    assert [str(found) for found in IMPORTS if found.level] == []
+
+
+def test_no_import_cycle() -> None:
+    graph: dict[str, set[str]] = {dotted(module): set() for module in MODULES}
+    for found in INTERNAL:
+        if not found.in_function and not found.for_types_only:
+            graph[dotted(found.importer)].add(found.target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as cycle:
+        pytest.fail(f"import cycle: {' <- '.join(cycle.args[1])}")
+
+
+def test_import_gridopt_loads_nothing_heavy() -> None:
+    code = f"import sys, gridopt; print(*sorted(set({HEAVY.split()}) & set(sys.modules)))"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+    assert done.stderr == ""
+
+
+def test_names_of_functions_are_not_names_of_modules() -> None:
+    hidden = set(gridopt.__all__) & set(MODULES) - {"plots"}
+    assert not hidden, "importing these modules would hide the public names: rename the modules"
+
+
+def test_public_names_agree() -> None:
+    declared = {alias.asname or alias.name for alias in _declared_for_type_checkers()}
+    assert declared == set(gridopt.__all__)
+    assert set(gridopt._HOME) == set(gridopt.__all__) - {"plots"}
+    assert set(gridopt.__all__) <= set(dir(gridopt))
+
+
+def _declared_for_type_checkers() -> Iterator[ast.alias]:
+    for node in ast.walk(ast.parse(MODULES[""].read_text("utf-8"))):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for statement in node.body:
+                assert isinstance(statement, ast.Import | ast.ImportFrom)
+                yield from statement.names
+
+
+def test_public_names_resolve_after_all_modules_are_imported() -> None:
+    for module in MODULES:
+        if layer(module) != "__main__":
+            import_module(dotted(module))
+    for name, home in gridopt._HOME.items():
+        assert getattr(gridopt, name) is getattr(import_module(home), name), name
+    assert gridopt.plots is import_module("gridopt.plots")
+    assert gridopt.__version__.split(".")[0].isdigit()
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'solv'"):
+        getattr(gridopt, "solv")  # noqa: B009
