@@ -50,7 +50,7 @@ def solve_unit_commitment(
         ),
     ] = None,
     hours: Annotated[
-        float | None, typer.Option(help="Length of the plan; 24 where the profile is longer.")
+        float | None, typer.Option(help="Length of the plan; all of a given profile, else 24.")
     ] = None,
     start: Annotated[int, typer.Option(help="First period of the profile, from 0.")] = 0,
     period_h: Annotated[

@@ -13,7 +13,7 @@ import numpy as np
 from gridopt.arrays import BoolArray, FloatArray
 from gridopt.errors import ResolutionError, UnsupportedError
 from gridopt.lift import Lift
-from gridopt.penalties import common_unit
+from gridopt.penalties import common_unit, divides
 from gridopt.program import Integrality, Program
 from gridopt.reduction import Reduced, open_columns, reduced, substituted
 from gridopt.solver import check_option
@@ -77,12 +77,15 @@ class Discretized:
         Unit of each row that holds a continuous column, nan for the others.
     faults : tuple of str
         Columns whose range is no multiple of the resolution.
+    rounded : tuple of str
+        Equality rows whose numbers were rounded, so that points of the grid can hold them.
     """
 
     reduced: Reduced
     step: FloatArray
     unit: FloatArray
     faults: tuple[str, ...]
+    rounded: tuple[str, ...]
 
     @property
     def program(self) -> Program:
@@ -143,11 +146,17 @@ def on_grid(program: Program, lowering: Lowering) -> Discretized:
         upper=steps,
         integrality=np.where(whole, inner.integrality, Integrality.INTEGER).astype(np.int8),
     )
+    unit = _units(program, ~whole, lowering.resolution)
+    rounded: list[int] = []
+    if lowering.rounds:
+        is_stated = ~off & (lowering.resolution is not None)
+        program, unit, rounded = _with_rounded_equalities(program, ~whole, is_stated, unit)
     return Discretized(
         reduced=replace(gridded, program=program),
         step=np.where(whole, np.nan, width),
-        unit=_units(program, ~whole),
+        unit=unit,
         faults=faults,
+        rounded=tuple(gridded.rows[row] for row in rounded),
     )
 
 
@@ -184,7 +193,7 @@ def _steps(program: Program, lowering: Lowering) -> tuple[FloatArray, FloatArray
     return steps, width, off
 
 
-def _units(program: Program, was_continuous: BoolArray) -> FloatArray:
+def _units(program: Program, was_continuous: BoolArray, resolution: float | None) -> FloatArray:
     """Return the unit of each row that holds a column that was continuous, nan elsewhere."""
     unit = np.full(program.n_rows, np.nan)
     A = program.A
@@ -192,9 +201,38 @@ def _units(program: Program, was_continuous: BoolArray) -> FloatArray:
         part = slice(A.indptr[row], A.indptr[row + 1])
         steps = np.abs(A.data[part][was_continuous[A.indices[part]]])
         if len(steps):
-            common = common_unit(set(steps.tolist()))
+            # The resolution itself counts: 3p + u may hold p in steps of 3 and u in steps of 1.
+            stated = set() if resolution is None else {resolution}
+            common = common_unit(stated | set(steps.tolist()))
             unit[row] = common if common is not None else steps.min()
     return unit
+
+
+def _with_rounded_equalities(
+    program: Program, was_continuous: BoolArray, is_stated: BoolArray, unit: FloatArray
+) -> tuple[Program, FloatArray, list[int]]:
+    """Round the equalities that hold a column of its own step to multiples of the least step.
+
+    No point of the grid would hold most of them otherwise; rounded, the finest column closes any
+    difference. Returns the program, the units and the rows that changed.
+    """
+    A, sides, unit = program.A.copy(), program.row_lower.copy(), unit.copy()
+    changed = []
+    for row in np.flatnonzero((program.row_lower == program.row_upper) & np.isfinite(unit)):
+        part = slice(A.indptr[row], A.indptr[row + 1])
+        columns, values = A.indices[part], A.data[part]
+        moving = was_continuous[columns]
+        least = np.abs(values[moving]).min()
+        base = unit[row] if is_stated[columns[moving]].all() else least
+        if divides(base, [*values, sides[row]]):
+            continue
+        A.data[part] = np.rint(values / least) * least
+        sides[row] = np.rint(sides[row] / least) * least
+        unit[row] = least
+        changed.append(int(row))
+    A.eliminate_zeros()
+    upper = np.where(program.row_lower == program.row_upper, sides, program.row_upper)
+    return replace(program, A=A, row_lower=sides, row_upper=upper), unit, changed
 
 
 def _check_bounded(found: Reduced) -> None:

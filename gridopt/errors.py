@@ -14,9 +14,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class GridoptError(Exception):
@@ -119,3 +121,12 @@ def raise_if_any(issues: Sequence[Issue]) -> None:
     """Raise `StudyError` with all issues, if there are any."""
     if issues:
         raise StudyError(issues)
+
+
+def attempt(make: Callable[[], Result], issues: list[Issue]) -> Result | None:
+    """Return what `make` returns; where it raises `StudyError`, note its issues and go on."""
+    try:
+        return make()
+    except StudyError as fault:
+        issues += fault.issues
+        return None

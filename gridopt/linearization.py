@@ -37,6 +37,8 @@ class LinearModel:
         The program's rows, then those of the products; tangents come from `tangents`.
     row_lower, row_upper, lower, upper : array
     is_integer : array of bool
+        The program's decisions; implied integers are whole of themselves, and leaving them
+        continuous halves the search (RTS-79 days to 0.1 %: 6 to 18 s instead of 15 to 37 s).
     square_column, square_weight : array, (squares,)
         The program's column x and the weight q of each q·x².
     square_indicator : array of int, (squares,)
@@ -176,7 +178,7 @@ def _assemble(
         row_upper=np.concatenate([program.row_upper, side]),
         lower=np.concatenate([program.lower, np.zeros(k + m)]),
         upper=np.concatenate([program.upper, np.full(k, np.inf), np.ones(m)]),
-        is_integer=np.concatenate([program.is_integer, np.zeros(k + m, dtype=np.bool_)]),
+        is_integer=np.concatenate([program.is_decision, np.zeros(k + m, dtype=np.bool_)]),
         square_column=squares[0],
         square_weight=squares[1],
         square_indicator=_indicators(program, squares[0]),

@@ -55,8 +55,8 @@ Pair = tuple[int, int]
 class Row(NamedTuple):
     """A row lower ≤ values · z[bits] ≤ upper.
 
-    `unit` is what its numbers are multiples of where it holds continuous columns (the resolution
-    times the common divisor of their coefficients), and nan where it holds none.
+    `unit` is what its numbers must be multiples of where it holds columns that were continuous (the
+    common divisor of the resolution and of their steps), and nan where it holds none.
     """
 
     bits: IntArray
@@ -148,9 +148,10 @@ class Units:
         """
         equality = row.lower == row.upper
         numbers = [*row.values, row.upper] if equality else list(row.values)
-        unit = row.unit if np.isfinite(row.unit) else common_unit(numbers)
-        if unit is not None and _divides(unit, numbers):
-            return _whole(row, unit, rounded=False)
+        common = common_unit(numbers)
+        unit = row.unit if np.isfinite(row.unit) else common
+        if unit is not None and divides(unit, numbers):
+            return _whole(row, common or unit, rounded=False)
         if not self.rounding:
             raise UnitError(_fault(numbers, unit))
         largest = float(np.abs(row.values).max())
@@ -175,6 +176,13 @@ def common_unit(numbers: Collection[float]) -> float | None:
         if abs(ratio - near) > _RATIO_ERROR or multiple > LARGEST_COEFFICIENT:
             return None
     return sizes[0] / multiple
+
+
+def divides(unit: float, numbers: Collection[float]) -> bool:
+    """Return whether all `numbers` are whole multiples of `unit`."""
+    counts = np.asarray(list(numbers)) / unit
+    close = np.abs(counts - np.rint(counts)) <= _WHOLE
+    return bool(close.all() and np.abs(counts).max(initial=0.0) <= LARGEST_COEFFICIENT**2)
 
 
 def knapsacks(row: Row) -> list[Knapsack]:
@@ -341,16 +349,10 @@ def _room(side: float) -> float:
     return _TINY * (1.0 + abs(side))
 
 
-def _divides(unit: float, numbers: Collection[float]) -> bool:
-    counts = np.asarray(list(numbers)) / unit
-    close = np.abs(counts - np.rint(counts)) <= _WHOLE
-    return bool(close.all() and np.abs(counts).max(initial=0.0) <= LARGEST_COEFFICIENT**2)
-
-
 def _fault(numbers: Collection[float], unit: float | None) -> str:
     if unit is None:
         return "its numbers have no common unit"
-    odd = next((x for x in numbers if not _divides(unit, [x])), None)
+    odd = next((x for x in numbers if not divides(unit, [x])), None)
     if odd is None:
         return f"its numbers are too large for a unit of {unit:g}"
     return f"{odd:.10g} is no multiple of {unit:g}"

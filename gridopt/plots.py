@@ -98,8 +98,9 @@ def dispatch(schedule: Schedule) -> Figure:
         axes = figure.add_subplot()
         supply = _stack(axes, [*_supply(schedule), *_curtailed(schedule)], sign=1)
         taken = _stack(axes, list(_taken(schedule)), sign=-1)
-        axes.stairs(demand, _edges(study), baseline=None, color="white", linewidth=2.2)
-        axes.stairs(demand, _edges(study), baseline=None, color=INK, linewidth=1.4)
+        width = float(np.clip(300.0 / study.n_periods, 0.3, 1.4))
+        for color, wider in (("white", 1.6), (INK, 1.0)):
+            axes.stairs(demand, _edges(study), baseline=None, color=color, lw=width * wider)
         axes.axhline(0.0, color=INK, linewidth=0.6)
         axes.set_ylabel("power (MW)")
         axes.yaxis.set_major_formatter("{x:,.0f}")
@@ -255,13 +256,17 @@ def _pad_power(axes: Axes) -> None:
     """Leave room above the stack and below it, but none between the stack and zero."""
     low, high = axes.dataLim.intervaly
     room = 0.04 * max(high - low, 1.0)
-    axes.set_ylim(low - room if low < 0 else 0.0, high + room)
+    axes.set_ylim(low - room if low < -DRAWN_FROM_MW else 0.0, high + room)
 
 
 def _look(layer: _Layer) -> dict[str, Any]:
     if layer.hatch:
         return {"facecolor": "white", "edgecolor": layer.color, "hatch": layer.hatch, "lw": 0.4}
-    return {"facecolor": layer.color, "edgecolor": "white", "lw": 0.3}
+    return {
+        "facecolor": layer.color,
+        "edgecolor": "white",
+        "lw": 0.3 if len(layer.power_mw) <= 400 else 0.0,
+    }
 
 
 # --- groups of units

@@ -284,8 +284,9 @@ class ProgramBuilder:
     ) -> None:
         """Add a block of rows: lower ≤ Σ coefficient · x ≤ upper.
 
-        The rows have the shape of the bound where that is an array, else of the term with the
-        fewest axes. A term with one axis more than the rows is summed over its last axis.
+        The rows have as many axes as the bound where that is an array, else as the term with the
+        fewest; bounds and terms of so many axes broadcast. A term with one axis more than the
+        rows is summed over its last axis.
         """
         if name in self._rows:
             raise ValueError(f"there is a row block {name!r} already")
@@ -340,9 +341,9 @@ def _joined(parts: list[Any]) -> Any:
 
 def _row_shape(terms: tuple[Term, ...], *bounds: npt.ArrayLike | None) -> tuple[int, ...]:
     arrays = [np.shape(bound) for bound in bounds if bound is not None and np.ndim(bound)]
-    if arrays:
-        return np.broadcast_shapes(*arrays)
-    return min((np.shape(columns) for _, columns in terms), key=len)
+    columns = [np.shape(columns) for _, columns in terms]
+    axes = max(map(len, arrays)) if arrays else min(map(len, columns))
+    return np.broadcast_shapes(*arrays, *(shape for shape in columns if len(shape) <= axes))
 
 
 def _entries(

@@ -94,17 +94,7 @@ class Qubo:
 
         Takes 8 · 2ⁿ bytes; meant for up to some 26 bits.
         """
-        dense = self.Q.toarray()
-        energies = np.full(1 << self.n_bits, self.offset)
-        slopes = np.zeros(1 << max(self.n_bits - 1, 0))
-        for k in range(self.n_bits):
-            slopes[0] = dense[k, k]
-            for i in range(k):
-                half = 1 << i
-                np.add(slopes[:half], dense[i, k], out=slopes[half : 2 * half])
-            block = 1 << k
-            np.add(energies[:block], slopes[:block], out=energies[block : 2 * block])
-        return energies
+        return spectrum(self.Q.toarray()) + self.offset
 
     def describe(self) -> dict[str, float | int | str]:
         """Return what makes it easy or hard: size, density, range of coefficients, penalties."""
@@ -124,6 +114,24 @@ class Qubo:
             "rounded_rows": len(self.rounded),
             "exact": int(self.exact),
         }
+
+
+def spectrum(dense: FloatArray) -> FloatArray:
+    """Return z'Qz of all bit strings of an upper triangular Q, (n, n) to (2ⁿ,), by doubling.
+
+    Bit k of the place is z_k: switching bit k on adds Q_kk + Σ_{i<k} Q_ik z_i to each state below.
+    """
+    n = len(dense)
+    energies = np.zeros(1 << n)
+    slopes = np.zeros(1 << max(n - 1, 0))
+    for k in range(n):
+        slopes[0] = dense[k, k]
+        for i in range(k):
+            half = 1 << i
+            np.add(slopes[:half], dense[i, k], out=slopes[half : 2 * half])
+        block = 1 << k
+        np.add(energies[:block], slopes[:block], out=energies[block : 2 * block])
+    return energies
 
 
 def to_qubo(program: Program, lowering: Lowering | None = None) -> Qubo:
@@ -192,7 +200,7 @@ def _penalties(
     """Return the penalties, each conflict once, and the labels of the rounded rows."""
     units = Units(rounding=options.rounds, fallback=options.resolution)
     found: dict[object, Penalty] = {}
-    rounded, faults = [], []
+    rounded, faults = list(grid.rounded), []
     for row in bits.rows:
         try:
             penalties, is_rounded = penalties_of(row, bits.edges, units)

@@ -11,6 +11,20 @@ from gridopt.arrays import BoolArray, FloatArray, frozen
 from gridopt.study import Study
 
 
+POWERS = (
+    "power_mw",
+    "reserve_mw",
+    "renewable_mw",
+    "charge_mw",
+    "discharge_mw",
+    "soc_mwh",
+    "import_mw",
+    "unserved_mw",
+    "surplus_mw",
+)
+"""Fields of a `Schedule` that hold MW or MWh."""
+
+
 @dataclass(frozen=True)
 class Violation:
     """One rule of the study that a plan breaks.
@@ -76,10 +90,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "committed", frozen(self.committed, np.bool_))
-        for name in (
-            "power_mw reserve_mw renewable_mw charge_mw discharge_mw soc_mwh import_mw "
-            "unserved_mw surplus_mw"
-        ).split():
+        for name in POWERS:
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
     def injection_mw(self) -> FloatArray:

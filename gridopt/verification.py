@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gridopt.arrays import FloatArray
-from gridopt.results import Schedule, Violation
+from gridopt.results import POWERS, Schedule, Violation
 from gridopt.study import Study
 
 TOLERANCE_MW = 1e-4
@@ -135,7 +135,7 @@ def _next_status_h(status_h: float, on: bool, period_h: float) -> float:
 
 def _not_a_number(schedule: Schedule) -> Iterator[Violation]:
     """Powers are numbers."""
-    for name in ("power_mw", "reserve_mw", "renewable_mw", "import_mw", "soc_mwh"):
+    for name in POWERS:
         for _, t in np.argwhere(~np.isfinite(getattr(schedule, name))):
             yield Violation("finite", name, schedule.study.time[t], float("nan"), 0.0)
 

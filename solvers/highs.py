@@ -161,8 +161,7 @@ class _Search:
 
     def _take(self, x: FloatArray) -> None:
         """Keep the answer if it is the best on the program, its integers made whole."""
-        x = x[: self.program.n_columns]
-        whole = np.where(self.program.is_integer, np.rint(x), x)
+        whole = self._made_whole(x[: self.program.n_columns])
         as_is = self.model.is_exact and self.program.is_feasible(whole)
         if self.program.is_integer.any() and not as_is:
             whole = self._redispatched(whole)
@@ -171,15 +170,18 @@ class _Search:
             self.x, self.objective = whole, objective
 
     def _redispatched(self, whole: FloatArray) -> FloatArray:
-        """Return the best continuous values for given integers, or the same where there are none.
+        """Return the best answer for given decisions, or the same where there is none.
 
         Branch and cut holds integers to a tolerance only, and sees tangents for squares.
         """
-        integers = np.flatnonzero(self.program.is_integer)
-        fixed = self.program.fixed(integers, whole[integers]).relaxed()
+        decisions = np.flatnonzero(self.program.is_decision)
+        fixed = self.program.fixed(decisions, whole[decisions]).relaxed()
         exact = HiGHS(gap=min(self.options.gap, 1e-6) / 10, seed=self.options.seed)
         solution = exact.solve(fixed)
-        return whole if solution.x is None else solution.x
+        return whole if solution.x is None else self._made_whole(solution.x)
+
+    def _made_whole(self, x: FloatArray) -> FloatArray:
+        return np.where(self.program.is_integer, np.rint(x), x)
 
     def _cut_off_answer(self) -> bool:
         """Add tangents where the last answer lies below a square; return whether any was."""
@@ -213,7 +215,7 @@ class _Search:
     def _offer(self, x: FloatArray) -> None:
         full = np.zeros(len(self.model.c))
         full[: self.program.n_columns] = x
-        columns = np.flatnonzero(self.program.is_integer).astype(np.int32)
+        columns = np.flatnonzero(self.program.is_decision).astype(np.int32)
         self.highs.setSolution(len(columns), columns, full[columns])
 
     def _set_searching(self, on: bool) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gridopt.io.pandapower_net import read_pandapower
 from gridopt.io.profiles import Profiles
 from gridopt.io.shipped import kazarlis, rts79_profiles, rts79_units
 from gridopt.study import Study
@@ -18,6 +17,8 @@ RTS79_RESERVE_MW = 400.0
 """Spinning reserve of the shipped RTS-79 study: its largest unit."""
 
 SHIPPED = ("rts79", "kazarlis10", "kazarlis10x2 … kazarlis10x10")
+
+DAY_H = 24.0
 
 _KAZARLIS = re.compile(r"kazarlis10(?:x([1-9]|10))?")
 
@@ -45,7 +46,7 @@ def load_case(
     profiles, units : optional
         As for `gridopt.read_pandapower`; they replace what a shipped system brings.
     hours, start, period_h, tz, unserved_cost_per_mwh, surplus_cost_per_mwh : optional
-        As for `gridopt.read_pandapower`; 24 hours where the profile is longer.
+        As for `gridopt.read_pandapower`; of the RTS-79 year 24 hours unless said otherwise.
     reserve_fraction : float, optional
         Spinning reserve as a share of demand; a shipped system has its own, others none.
 
@@ -74,10 +75,13 @@ def load_case(
             unserved_cost_per_mwh=unserved_cost_per_mwh,
             surplus_cost_per_mwh=surplus_cost_per_mwh,
         )
+    from gridopt.io.pandapower_net import read_pandapower  # pandapower takes seconds to import
+
     shipped = str(case) == "rts79"
     if shipped:
         units = rts79_units() if units is None else units
-        profiles = rts79_profiles() if profiles is None else profiles
+        if profiles is None:
+            profiles, hours = rts79_profiles(), DAY_H if hours is None else hours
     study = read_pandapower(
         "case24_ieee_rts" if shipped else case,
         name="rts79" if shipped else None,

@@ -234,7 +234,9 @@ def renewables(
     units = [infeed for infeed in infeeds if infeed.kind == RENEWABLE]
     high = np.array([_available(unit, available, periods) for unit in units])
     high = high.reshape(len(units), periods)
-    fixed = np.array([not unit.controllable or unit.key[0] == "ext_grid" for unit in units], dtype=np.bool_)
+    fixed = np.array(
+        [not unit.controllable or unit.key[0] == "ext_grid" for unit in units], dtype=np.bool_
+    )
     low = np.where(fixed.reshape(-1, 1) | (high < 0), high, 0.0)
     curved = [u for u in units if u.cost.quadratic or u.cost.points]
     _note(notes, "only the linear part of its cost is used, as it is not committed", curved)

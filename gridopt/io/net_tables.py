@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -68,15 +69,36 @@ def table_issues(net: Any, expected: Mapping[str, Iterable[str]]) -> Iterator[Is
             continue
         if table.empty:
             continue
+        if not table.index.is_unique:
+            twice = table.index[table.index.duplicated()][0]
+            yield Issue(f"net table {name}", "index", f"{twice} twice", "each index once")
+        if not pd.api.types.is_integer_dtype(table.index):
+            yield Issue(f"net table {name}", "index", table.index.dtype, "whole numbers")
         for column in columns:
             if column not in table:
                 yield Issue(f"net table {name}", "column", "missing", column)
             elif column in BUS_COLUMNS and isinstance(net.get("bus"), pd.DataFrame):
                 yield from _bus_issues(net, name, column)
-        if not table.index.is_unique:
-            twice = table.index[table.index.duplicated()][0]
-            yield Issue(f"net table {name}", "index", f"{twice} twice", "each index once")
+            elif column not in MAY_BE_EMPTY:
+                yield from _empty_issues(table, name, column)
 
+
+def _empty_issues(table: pd.DataFrame, name: str, column: str) -> Iterator[Issue]:
+    used = table[flags(table, "in_service", True)]
+    if pd.api.types.is_numeric_dtype(used[column]):
+        for index in used.index[used[column].isna()]:
+            yield Issue(f"{name} {index}", column, "missing", "a number")
+    elif column not in NO_NUMBERS:
+        for index, cell in used[column].items():
+            if not isinstance(cell, Real) or np.isnan(float(cell)):
+                yield Issue(f"{name} {index}", column, cell, "a number")
+
+
+NO_NUMBERS = frozenset({"et", "points", "closed"})
+"""Columns of something else than numbers."""
+
+MAY_BE_EMPTY = frozenset({"max_i_ka", "q_mvar", "vm_pu", "in_service"})
+"""Columns whose cells have a default, or matter to the AC power flow alone."""
 
 BUS_COLUMNS = frozenset({"bus", "from_bus", "to_bus", "hv_bus", "mv_bus", "lv_bus"})
 

@@ -210,7 +210,8 @@ class _Reader:
                 **parts,
             )
         except StudyError as error:
-            raise StudyError(dict.fromkeys([*faults, *error.issues])) from error
+            once = {str(issue): issue for issue in (*faults, *error.issues)}
+            raise StudyError(once.values()) from error
         raise_if_any(faults)
         return study
 
@@ -330,7 +331,7 @@ def _window(
 
 
 def _peak_day_first(year: Profiles) -> Profiles:
-    """Return the year from its peak day on, its beginning after its end; hours keep their number."""
+    """Return the year from its peak day on, its beginning after its end."""
     day = round(DAY_H / year.period_h)
     first = int(np.argmax(year.values["system"].to_numpy())) // day * day
     order = np.roll(np.arange(len(year)), -first)
@@ -369,12 +370,10 @@ def _unreadable(net: Any) -> Iterator[Issue]:
         yield Issue("net", "bus", "no bus", "at least one bus")
     for element in NOT_MODELED:
         table = net.get(element)
-        if (
-            isinstance(table, pd.DataFrame)
-            and len(table)
-            and flags(table, "in_service", True).any()
-        ):
-            used = list(table.index[flags(table, "in_service", True)])
+        if not isinstance(table, pd.DataFrame) or table.empty:
+            continue
+        used = list(table.index[flags(table, "in_service", True)])
+        if used:
             shown = ", ".join(map(str, used[:6])) + (", …" if len(used) > 6 else "")
             expected = "out of service or left out: this element type is not modeled"
             yield Issue(f"net table {element}", "in_service", f"true for {shown}", expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray
-from gridopt.errors import OptionError, raise_if_any
+from gridopt.errors import Issue, OptionError, StudyError, attempt
 from gridopt.grid import Grid
 from gridopt.io.profiles import Profiles, read_profiles
 from gridopt.io.units import csv_cells, read_units, thermal_units
@@ -26,24 +27,46 @@ _WINTER = (*range(1, 9), *range(44, 53))
 _SUMMER = range(18, 31)
 
 
-def kazarlis(copies: int = 1) -> Study:
+def kazarlis(
+    copies: int = 1,
+    *,
+    profiles: Profiles | pd.DataFrame | str | Path | None = None,
+    units: pd.DataFrame | str | Path | None = None,
+    hours: float | None = None,
+    start: int = 0,
+    period_h: float | None = None,
+    tz: str | None = None,
+    reserve_fraction: float | None = None,
+    unserved_cost_per_mwh: float | None = None,
+    surplus_cost_per_mwh: float | None = None,
+) -> Study:
     """Return the ten-unit day of Kazarlis, or several copies of it with as much more demand.
 
     Parameters
     ----------
     copies : int
         How often each unit is there, at least 1; 2, 4, 6, 8 and 10 are common in the literature.
+    profiles : optional
+        Demand in place of the published one, of all copies together: a column ``system_mw``, or
+        ``system`` as factor of the published peak.
+    units : optional
+        Unit table that overrides the published one cell by cell.
+    hours, start, period_h, tz, unserved_cost_per_mwh, surplus_cost_per_mwh : optional
+        As for `gridopt.read_pandapower`.
+    reserve_fraction : float, optional
+        Spinning reserve as a share of demand, 10 % as published.
 
     Returns
     -------
     Study
-        One bus, 24 hours, spinning reserve of 10 % of demand, no unserved energy. Named
-        ``kazarlis10``, ``kazarlis10x2`` and so on.
+        One bus, 24 hours, no unserved energy. Named ``kazarlis10``, ``kazarlis10x2`` and so on.
 
     Raises
     ------
     OptionError
         `copies` is below 1.
+    StudyError
+        With every fault of profiles and units.
 
     Notes
     -----
@@ -53,29 +76,62 @@ def kazarlis(copies: int = 1) -> Study:
     """
     if copies < 1:
         raise OptionError("kazarlis", "copies", copies, "a whole number of at least 1")
-    with _file("kazarlis10_units.csv") as path:
-        units = read_units(path)
-    with _file("kazarlis10_load.csv") as path:
-        load = read_profiles(path)
-    thermal, assumptions, issues = thermal_units(
-        _repeated(units, copies), None, typical=False, horizon_h=None
-    )
-    raise_if_any(issues)
-    demand_mw = load.values["system_mw"].to_numpy() * copies
-    periods = len(load)
+    issues: list[Issue] = []
+    load = attempt(lambda: _kazarlis_load(copies, profiles, period_h, tz), issues)
+    given = None if units is None else attempt(lambda: read_units(units), issues)
+    horizon_h = None if load is None else len(load) * load.period_h
+    base = _repeated(_kazarlis_units(), copies)
+    thermal, assumptions, found = thermal_units(base, given, typical=False, horizon_h=horizon_h)
+    issues += found
+    window = None if load is None else attempt(lambda: load.window(start, hours), issues)
+    if window is None or issues:
+        raise StudyError(issues)
+    demand_mw = window.values["system_mw"].to_numpy()
+    periods = len(window)
     return Study(
         name="kazarlis10" if copies == 1 else f"kazarlis10x{copies}",
         grid=Grid.single_bus(),
-        time=load.time,
-        period_h=load.period_h,
+        time=window.time,
+        period_h=window.period_h,
         demand_mw=demand_mw[np.newaxis, :],
         thermal=thermal,
         renewables=Renewables.none(periods),
         storage=Storage.none(),
         exchange=Exchange.none(periods),
-        reserve_mw=KAZARLIS_RESERVE * demand_mw,
+        reserve_mw=(KAZARLIS_RESERVE if reserve_fraction is None else reserve_fraction) * demand_mw,
+        unserved_cost_per_mwh=unserved_cost_per_mwh,
+        surplus_cost_per_mwh=surplus_cost_per_mwh,
         assumptions=assumptions,
     )
+
+
+def _kazarlis_load(
+    copies: int,
+    given: Profiles | pd.DataFrame | str | Path | None,
+    period_h: float | None,
+    tz: str | None,
+) -> Profiles:
+    """Return profiles with the one column ``system_mw``."""
+    with _file("kazarlis10_load.csv") as path:
+        published = read_profiles(path)
+    published = replace(published, values=published.values * copies)
+    if given is None:
+        return published
+    if not isinstance(given, Profiles):
+        given = read_profiles(given, period_h=period_h, tz=tz)
+    columns = list(given.values.columns)
+    if columns == ["system"]:
+        peak_mw = float(published.values["system_mw"].max())
+        return replace(given, values=given.values.mul(peak_mw).set_axis(["system_mw"], axis=1))
+    if columns != ["system_mw"]:
+        expected = "one column, system_mw or system: the case has no buses"
+        raise StudyError([Issue(given.source, "columns", ", ".join(columns), expected)])
+    return given
+
+
+def _kazarlis_units() -> pd.DataFrame:
+    with _file("kazarlis10_units.csv") as path:
+        return read_units(path)
 
 
 def rts79_units() -> pd.DataFrame:

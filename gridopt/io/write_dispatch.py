@@ -1,0 +1,180 @@
+"""Writes one period of a schedule back into a pandapower net."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pandapower as pp
+import pandas as pd
+
+from gridopt.arrays import FloatArray
+from gridopt.errors import GridoptError, Issue
+from gridopt.grid import ElementKey
+from gridopt.io.net_demand import fixed_demand_mw, net_loads
+from gridopt.io.net_grid import read_grid
+from gridopt.io.net_tables import flags, numbers
+from gridopt.results import Schedule
+from gridopt.study import Study
+
+EXTRA_LOAD = "demand without a load of the net"
+TOLERANCE_MW = 1e-9
+
+
+def write_dispatch(net: Any, schedule: Schedule, period: int) -> Any:
+    """Write one period of a schedule into a net, in place.
+
+    Parameters
+    ----------
+    net : pandapowerNet
+        The net that the study was read from, or a copy of it. It is changed.
+    schedule : Schedule
+    period : int
+        Position of the period, from 0.
+
+    Returns
+    -------
+    pandapowerNet
+        `net` itself.
+
+    Raises
+    ------
+    GridoptError
+        If the schedule has no such period, or the net lacks elements of the study.
+
+    Notes
+    -----
+    - Loads of a bus are scaled together to its demand, less what is unserved and with what is
+      surplus, at constant power factor; demand at a bus without loads becomes a new load.
+    - A gen or sgen gets its ``p_mw``, and is in service where it is committed. A gen that is the
+      slack stays in service, and so does every ext_grid, as they hold the voltage angle; the
+      power scheduled for an ext_grid is written to a column ``p_mw`` for comparison.
+    - Storage gets its ``p_mw``, + for charging.
+    - All values are written as they are and ``scaling`` set to 1; reactive power keeps its value.
+    """
+    DispatchWriter(net, schedule.study).write(schedule, period)
+    return net
+
+
+class DispatchWriter:
+    """Writes any number of periods into one net.
+
+    Parameters
+    ----------
+    net : pandapowerNet
+        Changed by `write`.
+    study : Study
+    hold_voltage : bool
+        Keep a gen in service at 0 MW that is not committed while another unit at its bus is: the
+        other is an sgen in the net, which holds no voltage there, though its machine does.
+    """
+
+    def __init__(self, net: Any, study: Study, hold_voltage: bool = False) -> None:
+        _check(net, study)
+        _make_floats(net)
+        self.net = net
+        self.study = study
+        self.hold_voltage = hold_voltage
+        issues: list[Issue] = []
+        grid = read_grid(copy.deepcopy(net), issues)
+        if issues or grid.grid.bus_name != study.grid.bus_name:
+            raise GridoptError("the net is not the one that the study was read from")
+        self._position = grid.position
+        self._bus_of = {row: bus for bus, row in reversed(grid.position.items())}
+        self._fixed_mw = fixed_demand_mw(net, grid)
+        loads = net_loads(net)
+        self._base_mw = np.zeros(grid.grid.n_buses)
+        np.add.at(self._base_mw, grid.at(loads["bus"]), loads["p_mw"].to_numpy(dtype=np.float64))
+        self._gross_mw = np.zeros(grid.grid.n_buses)
+        np.add.at(self._gross_mw, grid.at(loads["bus"]), np.abs(loads["p_mw"].to_numpy()))
+        table = net["load"].loc[loads.index]
+        self._row = grid.at(loads["bus"])
+        self._p_mw = loads["p_mw"].to_numpy(dtype=np.float64)
+        self._q_mvar = numbers(table, "q_mvar", 0.0) * numbers(table, "scaling", 1.0)
+        self._loads = loads.index
+
+    def write(self, schedule: Schedule, period: int) -> None:
+        """Write one period of a schedule of the study."""
+        if not 0 <= period < self.study.n_periods:
+            last = self.study.n_periods - 1
+            raise GridoptError(f"the schedule has no period {period}: 0 to {last}")
+        self._write_units(schedule, period)
+        for units, power in (
+            (self.study.renewables, schedule.renewable_mw),
+            (self.study.exchange, schedule.import_mw),
+        ):
+            for row, key in enumerate(units.element):
+                self._set(key, float(power[row, period]))
+        for row, key in enumerate(self.study.storage.element):
+            self._set(
+                key, float(schedule.charge_mw[row, period] - schedule.discharge_mw[row, period])
+            )
+        self._write_demand(
+            self.study.demand_mw[:, period]
+            - schedule.unserved_mw[:, period]
+            + schedule.surplus_mw[:, period]
+            - self._fixed_mw
+        )
+
+    def _write_units(self, schedule: Schedule, period: int) -> None:
+        thermal = self.study.thermal
+        on = schedule.committed[:, period]
+        alive = np.bincount(thermal.bus, weights=on, minlength=self.study.grid.n_buses) > 0
+        for row, (element, index) in enumerate(thermal.element):
+            self._set((element, index), float(schedule.power_mw[row, period]) if on[row] else 0.0)
+            if element == "ext_grid":
+                continue
+            held = element == "gen" and self.hold_voltage and alive[thermal.bus[row]]
+            slack = element == "gen" and flags(self.net.gen.loc[[index]], "slack", False)[0]
+            self.net[element].loc[index, "in_service"] = bool(on[row] or held or slack)
+
+    def _set(self, key: ElementKey, p_mw: float) -> None:
+        element, index = key
+        table = self.net[element]
+        if "q_mvar" in table and "scaling" in table:
+            table.loc[index, "q_mvar"] *= table.loc[index, "scaling"]
+        table.loc[index, "p_mw"] = p_mw
+        if "scaling" in table:
+            table.loc[index, "scaling"] = 1.0
+
+    def _write_demand(self, demand_mw: FloatArray) -> None:
+        """Set the loads so that those of each bus take `demand_mw`, (B,)."""
+        # Loads that cancel out have no power factor to keep.
+        scalable = np.abs(self._base_mw) > 1e-6 * self._gross_mw
+        scalable &= self._gross_mw > 0
+        factor = np.divide(demand_mw, self._base_mw, out=np.ones_like(demand_mw), where=scalable)
+        table = self.net["load"]
+        table.loc[self._loads, "p_mw"] = self._p_mw * factor[self._row]
+        table.loc[self._loads, "q_mvar"] = self._q_mvar * factor[self._row]
+        table.loc[self._loads, "scaling"] = 1.0
+        self._write_extra(np.where(scalable, 0.0, demand_mw - self._base_mw))
+
+    def _write_extra(self, extra_mw: FloatArray) -> None:
+        table = self.net["load"]
+        mine = (table["name"] == EXTRA_LOAD) & ~table.index.isin(self._loads)
+        at = {self._position[int(bus)]: index for index, bus in table.loc[mine, "bus"].items()}
+        for row in {*at, *np.flatnonzero(np.abs(extra_mw) > TOLERANCE_MW).tolist()}:
+            if row in at:
+                self.net["load"].loc[at[row], "p_mw"] = extra_mw[row]
+            else:
+                pp.create_load(self.net, self._bus_of[row], p_mw=extra_mw[row], name=EXTRA_LOAD)
+
+
+def _make_floats(net: Any) -> None:
+    """Make columns that are written floats; a net put together by hand may hold whole numbers."""
+    for element in ("load", "gen", "sgen", "storage"):
+        for column in {"p_mw", "q_mvar", "scaling"} & set(net[element].columns):
+            net[element][column] = net[element][column].astype(np.float64)
+
+
+def _check(net: Any, study: Study) -> None:
+    groups = (study.thermal, study.renewables, study.storage, study.exchange)
+    missing = [
+        f"{element} {index}"
+        for group in groups
+        for element, index in group.element
+        if not isinstance(net.get(element), pd.DataFrame) or index not in net[element].index
+    ]
+    if missing:
+        raise GridoptError(f"the net has no {', '.join(missing[:6])}, which the study has")
