@@ -10,7 +10,6 @@ import pandas as pd
 from gridopt.arrays import BoolArray, FloatArray, frozen
 from gridopt.study import Study
 
-
 POWERS = (
     "power_mw",
     "reserve_mw",

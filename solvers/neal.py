@@ -27,7 +27,10 @@ from gridopt.solver import check_option
 MOST_BITS = 20_000
 
 LARGEST_BATCH = 16
-"""Reads between two looks at the clock and two reports of progress."""
+"""Reads of one call to the sampler."""
+
+PROPOSALS = 4_000_000
+"""Flips proposed in one call, a second or so: it cannot be interrupted and never sees a clock."""
 
 
 @final
@@ -79,23 +82,21 @@ class Neal(QuboSolver):
                 "fewer hours or units, a coarser resolution or fewer levels, or the solver highs"
             )
 
-    def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:
+    def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002
         """Yield batches of reads: 1, 2, 4, … so that there is something to show at once."""
         model = to_bqm(qubo)
         record = {"sweeps": self.sweeps, "polish": "steepest descent" if self.polish else "none"}
-        sizes = _batch_sizes(self.reads)
+        largest = max(1, min(LARGEST_BATCH, PROPOSALS // (self.sweeps * qubo.n_bits)))
+        sizes = _batch_sizes(self.reads, largest)
         seeds = np.random.SeedSequence(self.seed).generate_state(len(sizes)) >> 1
         for size, seed in zip(sizes, seeds, strict=True):
-            bits = self._annealed(model, size, int(seed), deadline)
+            bits = self._annealed(model, size, int(seed))
             yield Samples.of(qubo, bits, record)
 
-    def _annealed(self, model: Any, reads: int, seed: int, deadline: Deadline) -> BitArray:
+    def _annealed(self, model: Any, reads: int, seed: int) -> BitArray:
+        # No interrupt_function: it would swallow Ctrl-C, which arrives between two calls instead.
         found = neal.SimulatedAnnealingSampler().sample(
-            model,
-            num_reads=reads,
-            num_sweeps=self.sweeps,
-            seed=seed,
-            interrupt_function=lambda: deadline.passed,
+            model, num_reads=reads, num_sweeps=self.sweeps, seed=seed
         )
         if self.polish:
             descent: Any = SteepestDescentSampler
@@ -117,10 +118,10 @@ def to_bqm(qubo: Qubo) -> Any:
     )
 
 
-def _batch_sizes(reads: int) -> list[int]:
+def _batch_sizes(reads: int, largest: int) -> list[int]:
     sizes: list[int] = []
     left = reads
     while left:
-        sizes.append(min(1 << min(len(sizes), 30), LARGEST_BATCH, left))
+        sizes.append(min(1 << min(len(sizes), 30), largest, left))
         left -= sizes[-1]
     return sizes

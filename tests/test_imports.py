@@ -41,7 +41,8 @@ MAY_IMPORT = {
     **dict.fromkeys(LOWERING.split(), f"{MODEL} {LOWERING} solver"),
     "solver": MODEL,
     "qubo": f"{MODEL} {LOWERING} solver",
-    "qubo_solver": f"{MODEL} {LOWERING} qubo solver",
+    # a sampler's bits get their dispatch and their bound from HiGHS, always from it
+    "qubo_solver": f"{MODEL} {LOWERING} qubo solver solvers.highs",
     "solvers": f"{MODEL} {LOWERING} qubo qubo_solver solver",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",

@@ -78,8 +78,10 @@ def load_case(
     from gridopt.io.pandapower_net import read_pandapower  # pandapower takes seconds to import
 
     shipped = str(case) == "rts79"
+    longest_min_up_time_h = None
     if shipped:
-        units = rts79_units() if units is None else units
+        if units is None:
+            units, longest_min_up_time_h = rts79_units(), np.inf
         if profiles is None:
             profiles, hours = rts79_profiles(), DAY_H if hours is None else hours
     study = read_pandapower(
@@ -94,6 +96,7 @@ def load_case(
         reserve_fraction=reserve_fraction or 0.0,
         unserved_cost_per_mwh=unserved_cost_per_mwh,
         surplus_cost_per_mwh=surplus_cost_per_mwh,
+        longest_min_up_time_h=longest_min_up_time_h,
     )
     if shipped and reserve_fraction is None:
         return replace(study, reserve_mw=np.full(study.n_periods, RTS79_RESERVE_MW))

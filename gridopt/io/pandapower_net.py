@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandapower.networks
@@ -18,7 +18,7 @@ import pandas as pd
 from pandapower import pandapowerNet
 
 from gridopt.arrays import FloatArray
-from gridopt.errors import Issue, StudyError, UnknownNameError, raise_if_any
+from gridopt.errors import Issue, StudyError, UnknownNameError, attempt, raise_if_any
 from gridopt.io.net_demand import available_mw, column_issues, demand_mw, net_loads
 from gridopt.io.net_file import load_net
 from gridopt.io.net_grid import NetGrid, read_grid
@@ -35,8 +35,6 @@ from gridopt.io.profiles import Profiles, read_profiles
 from gridopt.io.shipped import rts79_profiles
 from gridopt.io.units import read_units, thermal_units
 from gridopt.study import Study
-
-Result = TypeVar("Result")
 
 TYPICAL = "typical"
 DAY_H = 24.0
@@ -94,6 +92,7 @@ def read_pandapower(
     unserved_cost_per_mwh: float | None = None,
     surplus_cost_per_mwh: float | None = None,
     name: str | None = None,
+    longest_min_up_time_h: float | None = None,
 ) -> Study:
     """Read a pandapower net into a study.
 
@@ -124,6 +123,8 @@ def read_pandapower(
         Prices of demand not served and of energy nobody takes; None allows neither.
     name : str, optional
         Name of the study; that of the net, its file or its function without.
+    longest_min_up_time_h : float, optional
+        Longest minimum up time that the unit table may give; the study's length without.
 
     Returns
     -------
@@ -141,10 +142,10 @@ def read_pandapower(
         If `net` is the name of no net.
     """
     issues: list[Issue] = []
-    source = _attempt(lambda: _open(net), issues)
-    unit_table = _attempt(lambda: _unit_table(units), issues)
+    source = attempt(lambda: _open(net), issues)
+    unit_table = attempt(lambda: _unit_table(units), issues)
     default_day = profiles is None
-    found = _attempt(lambda: _window(profiles, hours, start, period_h, tz), issues)
+    found = attempt(lambda: _window(profiles, hours, start, period_h, tz), issues)
     issues += _option_issues(reserve_fraction)
     if source is None or list(_unreadable(source.net)):
         raise StudyError(issues + (list(_unreadable(source.net)) if source else []))
@@ -153,6 +154,7 @@ def read_pandapower(
         found or _one_hour(),
         unit_table,
         typical=isinstance(units, str) and units == TYPICAL,
+        longest_min_up_time_h=longest_min_up_time_h,
         issues=issues,
         notes=list(source.notes),
     )
@@ -178,6 +180,7 @@ class _Reader:
     profiles: Profiles
     units: pd.DataFrame | None
     typical: bool
+    longest_min_up_time_h: float | None
     issues: list[Issue]
     notes: list[str]
 
@@ -227,7 +230,7 @@ class _Reader:
         infeeds = read_infeeds(self.net, grid, frozenset(available), issues)
         issues += cost_issues(infeeds, self.units, notes)
         base = thermal_base(infeeds, self.units, issues, notes)
-        horizon_h = periods * self.profiles.period_h
+        horizon_h = self.longest_min_up_time_h or periods * self.profiles.period_h
         thermal, assumed, unit_issues = thermal_units(
             base, self.units, typical=self.typical, horizon_h=horizon_h
         )
@@ -336,15 +339,6 @@ def _peak_day_first(year: Profiles) -> Profiles:
     first = int(np.argmax(year.values["system"].to_numpy())) // day * day
     order = np.roll(np.arange(len(year)), -first)
     return Profiles(year.time[order], year.period_h, year.values.iloc[order], year.source)
-
-
-def _attempt(part: Callable[[], Result], issues: list[Issue]) -> Result | None:
-    """Return what `part` returns; keep its faults, so that those of other parts come with them."""
-    try:
-        return part()
-    except StudyError as error:
-        issues += error.issues
-        return None
 
 
 def _one_hour() -> Profiles:

@@ -79,11 +79,11 @@ def kazarlis(
     issues: list[Issue] = []
     load = attempt(lambda: _kazarlis_load(copies, profiles, period_h, tz), issues)
     given = None if units is None else attempt(lambda: read_units(units), issues)
-    horizon_h = None if load is None else len(load) * load.period_h
+    window = None if load is None else attempt(lambda: load.window(start, hours), issues)
+    horizon_h = None if window is None else len(window) * window.period_h
     base = _repeated(_kazarlis_units(), copies)
     thermal, assumptions, found = thermal_units(base, given, typical=False, horizon_h=horizon_h)
     issues += found
-    window = None if load is None else attempt(lambda: load.window(start, hours), issues)
     if window is None or issues:
         raise StudyError(issues)
     demand_mw = window.values["system_mw"].to_numpy()
