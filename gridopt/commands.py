@@ -101,6 +101,14 @@ def solve_unit_commitment(request: UnitCommitmentRequest) -> int:
 
 
 @bad_input_is_told
+def demo(out: Path) -> int:
+    """Run the main job; return the exit code."""
+    from gridopt.demo import run_demo  # pandapower's power flow takes seconds to import
+
+    return FEASIBLE if run_demo(out, Console(), progress_line) else NO_ANSWER
+
+
+@bad_input_is_told
 def list_solvers(as_json: bool) -> int:
     """Print what each solver is and whether it is installed; return the exit code."""
     rows = [_solver_row(name) for name in solver_names()]

@@ -65,12 +65,11 @@ class Activity(NamedTuple):
 def reduced(program: Program) -> Reduced:
     """Return `program` after every exact reduction of this module.
 
-    Fixed columns leave, bounds of whole columns and missing bounds are drawn from the rows, and
-    continuous columns that one equality defines go into the objective.
+    Fixed columns leave, continuous columns that one equality defines go into the objective, and
+    bounds of whole columns and missing bounds are drawn from the rows: in this order, since a
+    column with a bound that was drawn from its row would no longer look free.
     """
-    found = without_fixed_columns(unreduced(program))
-    found = without_fixed_columns(with_implied_bounds(found))
-    found = without_column_singletons(found)
+    found = without_column_singletons(without_fixed_columns(unreduced(program)))
     return without_idle_rows(without_fixed_columns(with_implied_bounds(found)))
 
 

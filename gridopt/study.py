@@ -19,6 +19,10 @@ from gridopt.errors import Issue, raise_if_any
 from gridopt.grid import ElementKey, Grid
 
 CAPACITY_TOLERANCE_MW = 1e-6
+
+NEIGHBOR = "neighbor"
+"""Element type of an exchange that stands for no element of the net: the slack takes it up."""
+
 NO_BUS: IntArray = np.zeros(0, dtype=np.int64)
 
 

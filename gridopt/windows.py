@@ -17,7 +17,7 @@ import numpy as np
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import Issue, raise_if_any
 from gridopt.results import Schedule
-from gridopt.study import CostCurve, Exchange, Renewables, Study, ThermalUnits
+from gridopt.study import NEIGHBOR, CostCurve, Exchange, Renewables, Study, ThermalUnits
 
 PIECES = 10
 """Linear pieces that stand for a quadratic cost in the supply curve."""
@@ -65,7 +65,7 @@ def window(schedule: Schedule, units: Sequence[str], first: int, periods: int) -
         thermal=_thermal(schedule, chosen, first),
         renewables=_scheduled(schedule, others, hours),
         exchange=Exchange(
-            element=(("exchange", 0),),
+            element=((NEIGHBOR, 0),),
             name=("rest of system",),
             bus=reference,
             import_max_mw=np.array([reach]),

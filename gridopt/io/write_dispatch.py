@@ -16,7 +16,7 @@ from gridopt.io.net_demand import fixed_demand_mw, net_loads
 from gridopt.io.net_grid import read_grid
 from gridopt.io.net_tables import flags, numbers
 from gridopt.results import Schedule
-from gridopt.study import Study
+from gridopt.study import NEIGHBOR, Study
 
 EXTRA_LOAD = "demand without a load of the net"
 TOLERANCE_MW = 1e-9
@@ -100,12 +100,9 @@ class DispatchWriter:
             last = self.study.n_periods - 1
             raise GridoptError(f"the schedule has no period {period}: 0 to {last}")
         self._write_units(schedule, period)
-        for units, power in (
-            (self.study.renewables, schedule.renewable_mw),
-            (self.study.exchange, schedule.import_mw),
-        ):
-            for row, key in enumerate(units.element):
-                self._set(key, float(power[row, period]))
+        for row, key in enumerate(self.study.exchange.element):
+            if key[0] != NEIGHBOR:
+                self._set(key, float(schedule.import_mw[row, period]))
         for row, key in enumerate(self.study.storage.element):
             self._set(
                 key, float(schedule.charge_mw[row, period] - schedule.discharge_mw[row, period])
@@ -118,16 +115,28 @@ class DispatchWriter:
         )
 
     def _write_units(self, schedule: Schedule, period: int) -> None:
-        thermal = self.study.thermal
+        """Write units and infeeds; a machine that gives nothing is not running."""
+        thermal, infeeds = self.study.thermal, self.study.renewables
         on = schedule.committed[:, period]
-        alive = np.bincount(thermal.bus, weights=on, minlength=self.study.grid.n_buses) > 0
-        for row, (element, index) in enumerate(thermal.element):
-            self._set((element, index), float(schedule.power_mw[row, period]) if on[row] else 0.0)
-            if element == "ext_grid":
+        power = np.where(on, schedule.power_mw[:, period], 0.0)
+        infeed = schedule.renewable_mw[:, period]
+        alive = np.zeros(self.study.grid.n_buses, dtype=np.bool_)
+        alive[thermal.bus[on]] = True
+        alive[infeeds.bus[infeed != 0.0]] = True
+        for key, bus, p_mw, runs in (
+            *zip(thermal.element, thermal.bus, power, on, strict=True),
+            *zip(infeeds.element, infeeds.bus, infeed, infeed != 0.0, strict=True),
+        ):
+            self._set(key, float(p_mw))
+            if key[0] == "ext_grid":
                 continue
-            held = element == "gen" and self.hold_voltage and alive[thermal.bus[row]]
-            slack = element == "gen" and flags(self.net.gen.loc[[index]], "slack", False)[0]
-            self.net[element].loc[index, "in_service"] = bool(on[row] or held or slack)
+            held = key[0] == "gen" and self.hold_voltage and alive[bus]
+            running = bool(runs or held or self._is_slack(key))
+            self.net[key[0]].loc[key[1], "in_service"] = running
+
+    def _is_slack(self, key: ElementKey) -> bool:
+        element, index = key
+        return element == "gen" and bool(flags(self.net.gen.loc[[index]], "slack", False)[0])
 
     def _set(self, key: ElementKey, p_mw: float) -> None:
         element, index = key
@@ -174,6 +183,7 @@ def _check(net: Any, study: Study) -> None:
         f"{element} {index}"
         for group in groups
         for element, index in group.element
+        if element != NEIGHBOR
         if not isinstance(net.get(element), pd.DataFrame) or index not in net[element].index
     ]
     if missing:
