@@ -26,12 +26,12 @@ PEAK_DAY_START = 50 * 168 + 24
 
 DAY_OPTIONS = {"network": "dc", "gap": 1e-3, "time_limit_s": 30.0}
 
-ANNEALING_CLASSES = ("U76_", "U100_", "U197_")
-ANNEALING_PERIODS = 0, 12
-ANNEALING_OPTIONS = {"reads": 100, "sweeps": 2000, "levels": 2, "seed": 1}
+ANNEALING_CLASSES = ("U20_", "U76_", "U155_", "U197_")
+ANNEALING_PERIODS = 12, 12
+ANNEALING_OPTIONS = {"reads": 50, "sweeps": 2000, "levels": 2, "seed": 1}
 
-QAOA_UNITS = ("U100_7_1", "U100_7_2", "U197_13_1")
-QAOA_PERIODS = 7, 2
+QAOA_UNITS = ("U76_1_1", "U100_7_1", "U197_13_1")
+QAOA_PERIODS = 20, 3
 QAOA_OPTIONS = {"seed": 1}
 
 
@@ -92,8 +92,8 @@ def _jobs(progress_line: ProgressLine) -> Iterator[Job]:
         return
     annealed = _classes(study, ANNEALING_CLASSES)
     for title, units, periods, solver, options in (
-        ("annealing window", annealed, ANNEALING_PERIODS, "neal", ANNEALING_OPTIONS),
-        ("qaoa window", QAOA_UNITS, QAOA_PERIODS, "qaoa", QAOA_OPTIONS),
+        ("annealing", annealed, ANNEALING_PERIODS, "neal", ANNEALING_OPTIONS),
+        ("qaoa", QAOA_UNITS, QAOA_PERIODS, "qaoa", QAOA_OPTIONS),
     ):
         part = window(day.run.schedule, units, *periods)
         yield _job(title, part, solver, options, progress_line)

@@ -21,6 +21,9 @@ from gridopt.program import Block, Program
 SMALL = 1e-9
 """Relative rounding of sums: differences below it are no differences."""
 
+LONGEST_SUM = 10
+"""Entries of a row, at most, that a column in several rows is substituted by."""
+
 _PASSES = 10
 
 
@@ -62,14 +65,16 @@ class Activity(NamedTuple):
     greatest: FloatArray
 
 
-def reduced(program: Program) -> Reduced:
-    """Return `program` after every exact reduction of this module.
+def reduced(program: Program, substitute_sums: bool = True) -> Reduced:
+    """Return `program` after every exact reduction of this module, `without_sums` if asked for.
 
     Fixed columns leave, continuous columns that one equality defines go into the objective, and
     bounds of whole columns and missing bounds are drawn from the rows: in this order, since a
     column with a bound that was drawn from its row would no longer look free.
     """
     found = without_column_singletons(without_fixed_columns(unreduced(program)))
+    if substitute_sums:
+        found = without_sums(found)
     return without_idle_rows(without_fixed_columns(with_implied_bounds(found)))
 
 
@@ -112,6 +117,17 @@ def without_column_singletons(found: Reduced) -> Reduced:
     no resolution.
     """
     while pairs := _free_singletons(found.program):
+        found = _without_pairs(found, pairs)
+    return found
+
+
+def without_sums(found: Reduced) -> Reduced:
+    """Substitute continuous columns that a short equality defines, wherever else they stand.
+
+    As `without_column_singletons`, for a column in several rows: power as the sum of its cost
+    segments. Rows of up to `LONGEST_SUM` entries, so that the program does not fill up.
+    """
+    while pairs := _free_columns(found.program):
         found = _without_pairs(found, pairs)
     return found
 
@@ -235,13 +251,33 @@ def _implied_bounds(program: Program) -> tuple[FloatArray, FloatArray]:
     return lower, upper
 
 
+def _free_columns(program: Program) -> list[tuple[int, int]]:
+    """Short rows and the column that each defines; no such row holds another such column."""
+    length = np.diff(program.A.indptr)
+    taken: set[int] = set()
+    pairs = []
+    for row, column in _defined(program, length[entries_of(program.A).row] <= LONGEST_SUM):
+        part = slice(program.A.indptr[row], program.A.indptr[row + 1])
+        members = set(program.A.indices[part].tolist())
+        if not members & taken:
+            taken |= members
+            pairs.append((row, column))
+    return pairs
+
+
 def _free_singletons(program: Program) -> list[tuple[int, int]]:
     """Rows and the column that each of them defines, at most one a row."""
     entries = entries_of(program.A)
     count = np.bincount(entries.column, minlength=program.n_columns)
+    return _defined(program, count[entries.column] == 1)
+
+
+def _defined(program: Program, allowed: BoolArray) -> list[tuple[int, int]]:
+    """Equality rows and the widest continuous column that each defines, among allowed entries."""
+    entries = entries_of(program.A)
     equality = program.row_lower == program.row_upper
-    alone = (count[entries.column] == 1) & ~program.is_integer[entries.column]
-    candidates = np.flatnonzero(alone & equality[entries.row])
+    free = allowed & ~program.is_integer[entries.column]
+    candidates = np.flatnonzero(free & equality[entries.row])
     if not len(candidates):
         return []
     low, high = _ends(program, entries)

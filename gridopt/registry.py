@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields, is_dataclass, replace
 from importlib import import_module
 from inspect import isabstract
 from types import ModuleType
@@ -77,7 +77,7 @@ def make(owner: type[T], name: str, options: Mapping[str, Any]) -> T:
             known = ", ".join(sorted(option_names(owner)))
             raise OptionError(name, option, value, f"one of its options: {known}")
     for holder, values in of_part.items():
-        given[holder] = parts[holder](**values)
+        given[holder] = replace(parts[holder], **values)
     return owner(**given)
 
 
@@ -87,12 +87,13 @@ def option_names(owner: type[Solver] | type[Formulation]) -> set[str]:
 
 
 def _parts(owner: Any) -> dict[str, Any]:
-    """Return the fields that hold an options object of their own, and its class."""
-    return {
-        item.name: item.default_factory
+    """Return the fields that hold an options object of their own, and its default."""
+    made = {
+        item.name: item.default_factory()
         for item in fields(owner)
-        if hasattr(item.default_factory, "__dataclass_fields__")
+        if item.default_factory is not MISSING
     }
+    return {name: part for name, part in made.items() if is_dataclass(part)}
 
 
 def _field_names(kind: Any) -> set[str]:

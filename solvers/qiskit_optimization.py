@@ -48,7 +48,7 @@ class QiskitOptimization(QuboSolver):
     max_qubits: int = 12
     seed: int = 0
     time_limit_s: float | None = None
-    lowering: Lowering = field(default_factory=lambda: Lowering(levels=2))
+    lowering: Lowering = field(default_factory=lambda: Lowering(levels=2, substitute_sums=False))
     bound_time_limit_s: float = 10.0
 
     kind: ClassVar[str] = "gate model"
