@@ -8,10 +8,11 @@ from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, ParamSpec, cast
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -24,6 +25,7 @@ from gridopt.outputs import check_folder, write_run
 from gridopt.registry import make, option_names, solver_class, solver_names
 from gridopt.running import Run, solve
 from gridopt.solver import Progress, ProgressCallback, Solver
+from gridopt.study import Study
 
 FEASIBLE, BAD_INPUT, NO_ANSWER = 0, 2, 3
 """Exit codes."""
@@ -57,27 +59,61 @@ class UnitCommitmentRequest:
 
 
 def bad_input_is_told(command: Callable[P, int]) -> Callable[P, int]:
-    """Turn our own exceptions into one message on standard error and exit code 2."""
+    """Turn our own exceptions into a message on standard error and exit code 2."""
 
     @wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> int:
+        code = BAD_INPUT
         try:
-            return command(*args, **kwargs)
-        except GridoptError as fault:
-            print(f"error: {fault}", file=sys.stderr)
-            return BAD_INPUT
+            code = command(*args, **kwargs)
+        except* GridoptError as faults:
+            for fault in faults.exceptions:
+                print(f"error: {fault}", file=sys.stderr)
+        return code
 
     return told
+
+
+def every(*makers: Callable[[], Any]) -> list[Any]:
+    """Return what each maker returns; where some raise exceptions of ours, raise all of them."""
+    made: list[Any] = []
+    faults: list[GridoptError] = []
+    for maker in makers:
+        try:
+            made.append(maker())
+        except* GridoptError as found:
+            faults += cast("tuple[GridoptError, ...]", found.exceptions)
+    if faults:
+        raise ExceptionGroup("bad input", faults)
+    return made
 
 
 @bad_input_is_told
 def solve_unit_commitment(request: UnitCommitmentRequest) -> int:
     """Solve, verify, show and write; return the exit code."""
-    solver = _solver(request)
-    formulation = UnitCommitment(network=request.network)
+    solver, study, _ = every(
+        lambda: _solver(request),
+        lambda: _study(request),
+        lambda: _check_out(request),
+    )
+    with progress_line() as progress:
+        run = solve(study, UnitCommitment(request.network), solver, progress=progress)
+    if request.out is not None:
+        write_run(run, request.out)
+    if request.json:
+        print(json.dumps(run.summary(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(run, request.out)
+    return FEASIBLE if run.is_feasible else NO_ANSWER
+
+
+def _check_out(request: UnitCommitmentRequest) -> None:
     if request.out is not None:
         check_folder(request.out)
-    study = load_case(
+
+
+def _study(request: UnitCommitmentRequest) -> Study:
+    return load_case(
         request.case,
         profiles=request.profiles,
         units=request.units,
@@ -89,15 +125,6 @@ def solve_unit_commitment(request: UnitCommitmentRequest) -> int:
         unserved_cost_per_mwh=request.unserved_cost,
         surplus_cost_per_mwh=request.surplus_cost,
     )
-    with progress_line() as progress:
-        run = solve(study, formulation, solver, progress=progress)
-    if request.out is not None:
-        write_run(run, request.out)
-    if request.json:
-        print(json.dumps(run.summary(), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        _show(run, request.out)
-    return FEASIBLE if run.is_feasible else NO_ANSWER
 
 
 @bad_input_is_told
@@ -152,13 +179,16 @@ def _solver(request: UnitCommitmentRequest) -> Solver:
         if key != "seed":
             print(f"note: {request.solver} has no option {key}; left out", file=sys.stderr)
         del given[key]
-    return make(kind, request.solver, {**given, **dict(map(_name_and_value, request.options))})
+    more = every(*(partial(_name_and_value, text) for text in request.options))
+    options = {**given, **dict(more)}
+    every(*(partial(make, kind, request.solver, {key: options[key]}) for key in options))
+    return make(kind, request.solver, options)
 
 
 def _name_and_value(text: str) -> tuple[str, Any]:
     """Read NAME=VALUE; the value is a Python literal (1, 0.5, True, None) or else a text."""
     name, equals, value = text.partition("=")
-    if not equals:
+    if not (name and equals):
         raise OptionError("command line", "--option", text, "NAME=VALUE")
     try:
         return name, literal_eval(value)
@@ -178,7 +208,8 @@ def progress_line() -> Iterator[ProgressCallback | None]:
         task = bar.add_task("solving")
 
         def show(report: Progress) -> None:
-            text = f"{report.stage}  cost {report.objective:,.0f}  bound {report.bound:,.0f}"
+            cost, bound = _figure(report.objective, ",.0f"), _figure(report.bound, ",.0f")
+            text = f"{report.stage}  cost {cost}  bound {bound}"
             bar.update(task, description=text)
 
         yield show
@@ -201,13 +232,10 @@ def _rows(run: Run) -> Iterator[tuple[str, str]]:
     yield "size", f"{len(study.thermal)} units, {study.n_periods} periods of {study.period_h:g} h"
     yield "solver", f"{run.summary()['solver']}: {run.termination}"
     yield "feasible", "yes, verified" if run.is_feasible else "no"
-    yield "cost", f"{run.cost:,.2f}"
-    yield (
-        "bound",
-        f"{run.bound:,.2f}"
-        + (f" ({run.solution.bound_source})" if run.solution.bound_source else ""),
-    )
-    yield "gap", f"{run.gap:.4%}"
+    yield "cost", _figure(run.cost, ",.2f")
+    source = run.solution.bound_source
+    yield "bound", _figure(run.bound, ",.2f") + (f" ({source})" if source else "")
+    yield "gap", _figure(run.gap, ".4%")
     if run.verification is not None:
         for name, amount in {**run.verification.cost, **run.verification.penalty}.items():
             if amount:
@@ -215,5 +243,9 @@ def _rows(run: Run) -> Iterator[tuple[str, str]]:
         for violation in run.verification.violations[:10]:
             yield "violated", str(violation)
     for name, value in run.solution.details.items():
-        yield f"  {name}", f"{value:.6g}" if isinstance(value, float) else str(value)
+        yield f"  {name}", _figure(value, ".6g") if isinstance(value, float) else str(value)
     yield "seconds", f"{run.build_s:.2f} to build, {run.solve_s:.2f} to solve"
+
+
+def _figure(value: float, form: str) -> str:
+    return format(value, form) if np.isfinite(value) else "none"

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -67,10 +68,13 @@ class StudyError(GridoptError):
 
 
 class UnknownNameError(GridoptError):
-    """No solver, formulation or case has the given name."""
+    """No solver, formulation or case has the given name; names the nearest, or else all."""
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"unknown {kind} {name!r}; known are {', '.join(sorted(known))}")
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+        all_known = f"known are {', '.join(sorted(known))}"
+        hint = f"did you mean {', '.join(near)}?" if near else all_known
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
 
 
 class OptionError(GridoptError, ValueError):

@@ -16,7 +16,7 @@ FIGURES = {"dispatch.png": plots.dispatch, "commitment.png": plots.commitment}
 
 
 def check_folder(folder: Path) -> None:
-    """Make sure before any work that results can be written there.
+    """Make sure before any work that results can be written there; leave no trace of it.
 
     Raises
     ------
@@ -24,8 +24,8 @@ def check_folder(folder: Path) -> None:
         Where the path is a file, or cannot be made or written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as fault:
         expected = f"a folder that can be written ({fault.strerror})"
@@ -44,6 +44,7 @@ def write_run(run: Run, folder: Path) -> list[Path]:
         The files written.
     """
     check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
         summary = json.dumps(run.summary(), indent=2, ensure_ascii=False, allow_nan=False)

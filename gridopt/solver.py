@@ -64,6 +64,11 @@ class Solver(ABC):
         """
 
 
+def is_number(value: object) -> bool:
+    """Tell whether an option's value is a number, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def check_option(owner: str, option: str, value: object, right: bool, expected: str) -> None:
     """Raise `OptionError` unless `right`."""
     if not right:
@@ -78,6 +83,6 @@ def check_common(owner: str, seed: int, time_limit_s: float | None) -> None:
         owner,
         "time_limit_s",
         time_limit_s,
-        time_limit_s is None or time_limit_s > 0,
+        time_limit_s is None or (is_number(time_limit_s) and time_limit_s > 0),
         "more than 0, or none",
     )

@@ -27,6 +27,7 @@ from gridopt.solver import (
     Solver,
     check_common,
     check_option,
+    is_number,
 )
 
 MAX_ROUNDS = 50
@@ -34,6 +35,10 @@ MAX_ROUNDS = 50
 
 RELAXATION_ROUNDS = 10
 """Rounds of tangents at the relaxation's answers before the search: each is one warm program."""
+
+REPORT_EVERY_S = 0.2
+
+_MIP_INTERRUPT = int(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
 
 _STATUS = {
     HighsModelStatus.kOptimal: Termination.OPTIMAL,
@@ -73,8 +78,10 @@ class HiGHS(Solver):
 
     def __post_init__(self) -> None:
         check_common("highs", self.seed, self.time_limit_s)
-        check_option("highs", "gap", self.gap, 0 <= self.gap < 1, "at least 0, less than 1")
-        check_option("highs", "threads", self.threads, self.threads >= 1, "at least 1")
+        right = is_number(self.gap) and 0 <= self.gap < 1
+        check_option("highs", "gap", self.gap, right, "at least 0, less than 1")
+        right = isinstance(self.threads, int) and self.threads >= 1
+        check_option("highs", "threads", self.threads, right, "a whole number of at least 1")
 
     def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
         """Return the best answer within the time limit, with HiGHS's proved bound."""
@@ -96,6 +103,7 @@ class _Search:
         self.objective = np.inf
         self.bound = -np.inf
         self.searching = bool(self.model.is_integer.any())
+        self.report_due = self.begun
         self.nodes = 0
         self.rounds = 0
         self._watch()
@@ -254,27 +262,28 @@ class _Search:
         return np.inf if limit is None else limit - (time.perf_counter() - self.begun)
 
     def _watch(self) -> None:
-        self.highs.cbSimplexInterrupt += self._interrupt
-        self.highs.cbIpmInterrupt += self._interrupt
-        self.highs.cbMipInterrupt += self._interrupt
-        if self.progress is not None:
-            self.highs.cbMipLogging += self._report
+        self.highs.cbSimplexInterrupt += self._look_up
+        self.highs.cbIpmInterrupt += self._look_up
+        self.highs.cbMipInterrupt += self._look_up
 
-    def _interrupt(self, event: HighsCallbackEvent) -> None:
+    def _look_up(self, event: HighsCallbackEvent) -> None:
+        """Stop if asked to, and report now and then; HiGHS calls this many times a second."""
         if self.stop.is_set():
             event.interrupt()
-
-    def _report(self, event: HighsCallbackEvent) -> None:
-        if self.progress is not None:
-            out = event.data_out
-            self.progress(
-                Progress(
-                    elapsed_s=time.perf_counter() - self.begun,
-                    objective=min(self.objective, out.mip_primal_bound),
-                    bound=max(self.bound, out.mip_dual_bound),
-                    stage="branch and cut",
-                )
+        now = time.perf_counter()
+        if self.progress is None or now < self.report_due:
+            return
+        self.report_due = now + REPORT_EVERY_S
+        searching = int(event.callback_type) == _MIP_INTERRUPT
+        out = event.data_out
+        self.progress(
+            Progress(
+                elapsed_s=now - self.begun,
+                objective=min(self.objective, out.mip_primal_bound if searching else np.inf),
+                bound=max(self.bound, out.mip_dual_bound if searching else -np.inf),
+                stage="branch and cut" if searching else "linear program",
             )
+        )
 
 
 def _loaded(model: LinearModel, options: HiGHS) -> highspy.Highs:

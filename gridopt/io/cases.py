@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gridopt.errors import UnknownNameError
 from gridopt.io.profiles import Profiles
 from gridopt.io.shipped import kazarlis, rts79_profiles, rts79_units
 from gridopt.study import Study
@@ -16,7 +17,7 @@ from gridopt.study import Study
 RTS79_RESERVE_MW = 400.0
 """Spinning reserve of the shipped RTS-79 study: its largest unit."""
 
-SHIPPED = ("rts79", "kazarlis10", "kazarlis10x2 … kazarlis10x10")
+SHIPPED = ("rts79", "kazarlis10", *(f"kazarlis10x{n}" for n in range(2, 11)))
 
 DAY_H = 24.0
 
@@ -75,7 +76,10 @@ def load_case(
             unserved_cost_per_mwh=unserved_cost_per_mwh,
             surplus_cost_per_mwh=surplus_cost_per_mwh,
         )
-    from gridopt.io.pandapower_net import read_pandapower  # pandapower takes seconds to import
+    from gridopt.io.pandapower_net import (  # pandapower takes seconds to import
+        read_pandapower,
+        stock_nets,
+    )
 
     shipped = str(case) == "rts79"
     longest_min_up_time_h = None
@@ -84,20 +88,23 @@ def load_case(
             units, longest_min_up_time_h = rts79_units(), np.inf
         if profiles is None:
             profiles, hours = rts79_profiles(), DAY_H if hours is None else hours
-    study = read_pandapower(
-        "case24_ieee_rts" if shipped else case,
-        name="rts79" if shipped else None,
-        profiles=profiles,
-        units=units,
-        hours=hours,
-        start=start,
-        period_h=period_h,
-        tz=tz,
-        reserve_fraction=reserve_fraction or 0.0,
-        unserved_cost_per_mwh=unserved_cost_per_mwh,
-        surplus_cost_per_mwh=surplus_cost_per_mwh,
-        longest_min_up_time_h=longest_min_up_time_h,
-    )
+    try:
+        study = read_pandapower(
+            "case24_ieee_rts" if shipped else case,
+            name="rts79" if shipped else None,
+            profiles=profiles,
+            units=units,
+            hours=hours,
+            start=start,
+            period_h=period_h,
+            tz=tz,
+            reserve_fraction=reserve_fraction or 0.0,
+            unserved_cost_per_mwh=unserved_cost_per_mwh,
+            surplus_cost_per_mwh=surplus_cost_per_mwh,
+            longest_min_up_time_h=longest_min_up_time_h,
+        )
+    except UnknownNameError as fault:
+        raise UnknownNameError("case", str(case), (*SHIPPED, *stock_nets())) from fault
     if shipped and reserve_fraction is None:
         return replace(study, reserve_mw=np.full(study.n_periods, RTS79_RESERVE_MW))
     return study

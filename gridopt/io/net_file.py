@@ -88,7 +88,7 @@ def load_net(path: str | Path) -> tuple[Any, tuple[str, ...]]:
     if path.suffix == ".m":
         return read_matpower(path), ()
     if path.suffix != ".json":
-        raise StudyError([_issue(path, "suffix", path.suffix, ".json or .m")])
+        raise StudyError([_issue(path, "suffix", path.suffix or "none", ".json or .m")])
     text = _text(path)
     issues = [
         _issue(path, field, value, expected) for field, value, expected in refused_parts(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
@@ -31,12 +30,11 @@ from gridopt.io.net_infeeds import (
     thermal_base,
 )
 from gridopt.io.net_tables import flags, numbers, table_issues
-from gridopt.io.profiles import Profiles, read_profiles
+from gridopt.io.profiles import Profiles, settled
 from gridopt.io.shipped import rts79_profiles
-from gridopt.io.units import read_units, thermal_units
+from gridopt.io.units import TYPICAL, given_units, thermal_units
 from gridopt.study import Study
 
-TYPICAL = "typical"
 DAY_H = 24.0
 
 TABLES = {
@@ -143,7 +141,7 @@ def read_pandapower(
     """
     issues: list[Issue] = []
     source = attempt(lambda: _open(net), issues)
-    unit_table = attempt(lambda: _unit_table(units), issues)
+    unit_table = given_units(units, issues)
     default_day = profiles is None
     found = attempt(lambda: _window(profiles, hours, start, period_h, tz), issues)
     issues += _option_issues(reserve_fraction)
@@ -279,8 +277,7 @@ def _open(net: Any) -> _Source:
 def _stock_net(name: str) -> Any:
     known = stock_nets()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
-        raise UnknownNameError("pandapower net", name, near or list(known))
+        raise UnknownNameError("pandapower net", name, list(known))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas' future, inside pandapower
         try:
@@ -313,12 +310,6 @@ def _stock_functions() -> Iterator[tuple[str, Callable[[], Any]]]:
             yield name, member
 
 
-def _unit_table(units: pd.DataFrame | str | Path | None) -> pd.DataFrame | None:
-    if units is None or (isinstance(units, str) and units == TYPICAL):
-        return None
-    return read_units(units)
-
-
 def _window(
     profiles: pd.DataFrame | Profiles | str | Path | None,
     hours: float | None,
@@ -327,10 +318,8 @@ def _window(
     tz: str | None,
 ) -> Profiles:
     if profiles is None:
-        return _peak_day_first(rts79_profiles()).window(start, DAY_H if hours is None else hours)
-    if not isinstance(profiles, Profiles):
-        profiles = read_profiles(profiles, period_h=period_h, tz=tz)
-    return profiles.window(start, hours)
+        profiles, hours = _peak_day_first(rts79_profiles()), DAY_H if hours is None else hours
+    return settled(profiles, period_h, tz).window(start, hours)
 
 
 def _peak_day_first(year: Profiles) -> Profiles:

@@ -79,7 +79,9 @@ class Profiles:
         StudyError
             There are not that many periods, or the length is not a whole number of periods.
         """
-        asked = len(self) - start if hours is None else round(hours / self.period_h)
+        asked = len(self) - start
+        if hours is not None and math.isfinite(hours):
+            asked = round(hours / self.period_h)
         raise_if_any(list(self._window_issues(start, hours, asked)))
         part = slice(start, start + asked)
         return Profiles(self.time[part], self.period_h, self.values.iloc[part], self.source)
@@ -91,10 +93,9 @@ class Profiles:
             return
         if hours is None:
             return
-        if not (hours > 0 and abs(asked * self.period_h - hours) <= _TOLERANCE_H * max(1, asked)):
-            yield Issue(
-                self.source, "hours", hours, f"a whole number of periods of {self.period_h:g} h"
-            )
+        if not (asked > 0 and abs(asked * self.period_h - hours) <= _TOLERANCE_H * asked):
+            expected = f"a whole number of periods of {self.period_h:g} h, one at least"
+            yield Issue(self.source, "hours", hours, expected)
         elif start + asked > count:
             yield Issue(
                 self.source,
@@ -143,6 +144,24 @@ def read_profiles(
     values = _values(table, texts, where, issues)
     raise_if_any(issues)
     return Profiles(time, step_h, values.set_axis(time, axis="index"), where)
+
+
+def settled(
+    given: Profiles | pd.DataFrame | str | Path, period_h: float | None, tz: str | None
+) -> Profiles:
+    """Return profiles that stand as they are, or else read them.
+
+    Raises
+    ------
+    StudyError
+        With every fault of the table; or `period_h` or `tz` is given and there is no table to read.
+    """
+    if not isinstance(given, Profiles):
+        return read_profiles(given, period_h=period_h, tz=tz)
+    expected = "none: it is said of a profile that is read from a table or file"
+    unused = [("period_h", period_h), ("tz", tz)]
+    raise_if_any([Issue(given.source, k, v, expected) for k, v in unused if v is not None])
+    return given
 
 
 # --- the table --------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import pandas as pd
 from gridopt.arrays import FloatArray
 from gridopt.errors import Issue, OptionError, StudyError, attempt
 from gridopt.grid import Grid
-from gridopt.io.profiles import Profiles, read_profiles
-from gridopt.io.units import csv_cells, read_units, thermal_units
+from gridopt.io.profiles import Profiles, read_profiles, settled
+from gridopt.io.units import TYPICAL, csv_cells, given_units, read_units, thermal_units
 from gridopt.study import Exchange, Renewables, Storage, Study
 
 KAZARLIS_RESERVE = 0.1
@@ -50,7 +50,8 @@ def kazarlis(
         Demand in place of the published one, of all copies together: a column ``system_mw``, or
         ``system`` as factor of the published peak.
     units : optional
-        Unit table that overrides the published one cell by cell.
+        Unit table that overrides the published one cell by cell; or ``"typical"``, as for
+        `gridopt.read_pandapower`.
     hours, start, period_h, tz, unserved_cost_per_mwh, surplus_cost_per_mwh : optional
         As for `gridopt.read_pandapower`.
     reserve_fraction : float, optional
@@ -78,11 +79,12 @@ def kazarlis(
         raise OptionError("kazarlis", "copies", copies, "a whole number of at least 1")
     issues: list[Issue] = []
     load = attempt(lambda: _kazarlis_load(copies, profiles, period_h, tz), issues)
-    given = None if units is None else attempt(lambda: read_units(units), issues)
+    given = given_units(units, issues)
+    typical = isinstance(units, str) and units == TYPICAL
     window = None if load is None else attempt(lambda: load.window(start, hours), issues)
     horizon_h = None if window is None else len(window) * window.period_h
     base = _repeated(_kazarlis_units(), copies)
-    thermal, assumptions, found = thermal_units(base, given, typical=False, horizon_h=horizon_h)
+    thermal, assumptions, found = thermal_units(base, given, typical=typical, horizon_h=horizon_h)
     issues += found
     if window is None or issues:
         raise StudyError(issues)
@@ -116,9 +118,8 @@ def _kazarlis_load(
         published = read_profiles(path)
     published = replace(published, values=published.values * copies)
     if given is None:
-        return published
-    if not isinstance(given, Profiles):
-        given = read_profiles(given, period_h=period_h, tz=tz)
+        return settled(published, period_h, tz)
+    given = settled(given, period_h, tz)
     columns = list(given.values.columns)
     if columns == ["system"]:
         peak_mw = float(published.values["system_mw"].max())

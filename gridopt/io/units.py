@@ -42,9 +42,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from gridopt.errors import Issue, raise_if_any
+from gridopt.errors import Issue, StudyError, attempt, raise_if_any
 from gridopt.grid import ElementKey
 from gridopt.study import CostCurve, StartupCost, ThermalUnits
+
+TYPICAL = "typical"
+"""In place of a unit table: what nobody gives is taken from the shipped table of typical units."""
 
 LONG_H = 24.0
 """Least hours that a unit of unknown history has been on or off; see `thermal_units`."""
@@ -246,17 +249,44 @@ def read_units(source: pd.DataFrame | str | Path) -> pd.DataFrame:
     StudyError
         With every fault of the table.
     """
-    header, rows, where = _raw(source)
-    issues = [*column_issues(header, where), *_header_issues(header, where)]
-    if len(set(header)) < len(header):
-        raise_if_any(issues)  # which of the cells is meant, nobody knows
-    cells = [dict(zip(header, row, strict=True)) for row in rows]
-    parsed = [_parsed_row(row, _label(row, n), issues) for n, row in enumerate(cells, start=1)]
-    issues += _key_issues(cells, parsed)
-    for n, (row, values) in enumerate(zip(cells, parsed, strict=True), start=1):
-        issues += _pair_issues(row, values, _label(row, n))
+    issues: list[Issue] = []
+    table = _read(source, issues)
     raise_if_any(issues)
-    return _canonical(parsed)
+    return table
+
+
+def given_units(
+    units: pd.DataFrame | str | Path | None, issues: list[Issue]
+) -> pd.DataFrame | None:
+    """Return the unit table that a user gave, None for none or `TYPICAL`; collect its faults.
+
+    What is at fault is left out of the table, so that the rest of it can be checked on the net.
+    """
+    if units is None or (isinstance(units, str) and units == TYPICAL):
+        return None
+    return attempt(lambda: _read(units, issues), issues)
+
+
+def _read(source: pd.DataFrame | str | Path, issues: list[Issue]) -> pd.DataFrame:
+    """Return the table without what is at fault; collect the faults, or raise them."""
+    header, rows, where = _raw(source)
+    found = [*column_issues(header, where), *_header_issues(header, where)]
+    if len(set(header)) < len(header):
+        raise StudyError(found)  # which of the cells is meant, nobody knows
+    cells = [dict(zip(header, row, strict=True)) for row in rows]
+    parsed = [_parsed_row(row, _label(row, n), found) for n, row in enumerate(cells, start=1)]
+    found += _key_issues(cells, parsed)
+    for n, (row, values) in enumerate(zip(cells, parsed, strict=True), start=1):
+        faults = list(_pair_issues(row, values, _label(row, n)))
+        for name in _PAIRED if faults else ():
+            values.pop(name, None)
+        found += faults
+    issues += found
+    keys = [{row.get("name"), _element_key(row)} - {None} for row in parsed]
+    used = Counter(itertools.chain(*keys))
+    return _canonical(
+        [row for row, own in zip(parsed, keys, strict=True) if own and max(map(used.get, own)) == 1]
+    )
 
 
 def _raw(source: pd.DataFrame | str | Path) -> tuple[list[str], list[list[Any]], str]:
@@ -358,6 +388,9 @@ def _pair_issues(row: Mapping[str, Any], values: Mapping[str, Any], where: str) 
         if at in values and cost in values and len(values[at]) != len(values[cost]):
             expected = f"as many numbers as {at} = {_shown(values[at])}"
             yield Issue(where, cost, _shown(values[cost]), expected)
+
+
+_PAIRED = ("cost_power_mw", "cost_per_h", "startup_lag_h", "startup_cost")
 
 
 def _shown(values: Iterable[float]) -> str:

@@ -1,0 +1,126 @@
+"""What the solvers of gridopt are measured against: another program, and chance.
+
+Both are solvers behind the same interface, so that what they find is decoded, verified and priced
+in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, final
+
+import numpy as np
+import scipy
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from gridopt.arrays import FloatArray
+from gridopt.encoding import Lowering
+from gridopt.errors import UnsupportedError
+from gridopt.program import Program
+from gridopt.qubo import Qubo
+from gridopt.qubo_solver import Deadline, QuboSolver, Samples, check_qubo_options, check_whole
+from gridopt.solution import Solution, Termination
+from gridopt.solver import ProgressCallback, Solver, check_common
+
+
+@final
+@dataclass(frozen=True)
+class ScipyMILP(Solver):
+    """`scipy.optimize.milp` on the same program: SciPy's own build of HiGHS, its own defaults.
+
+    Parameters
+    ----------
+    time_limit_s : float or None
+    gap : float
+        Relative gap at which to stop.
+    seed : int
+        Not used: SciPy offers none.
+    """
+
+    time_limit_s: float | None = None
+    gap: float = 1e-4
+    seed: int = 0
+
+    kind: ClassVar[str] = "mixed-integer programming"
+    limits: ClassVar[str] = "linear objective"
+    package: ClassVar[str] = "scipy"
+
+    def __post_init__(self) -> None:
+        check_common("scipy-milp", self.seed, self.time_limit_s)
+
+    def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:  # noqa: ARG002
+        """Return SciPy's answer, its integers rounded and the rest dispatched anew if need be."""
+        if program.Q.nnz:
+            raise UnsupportedError("scipy.optimize.milp takes no quadratic cost")
+        found = self._milp(program, program.is_integer)
+        x = None if found.x is None else np.where(program.is_integer, np.rint(found.x), found.x)
+        if x is not None and not program.is_feasible(x):
+            held = program.fixed(program.is_integer, x[program.is_integer])
+            again = self._milp(held, np.zeros(program.n_columns, dtype=np.bool_)).x
+            x = x if again is None else np.where(program.is_integer, x, again)
+        bound = found.mip_dual_bound
+        known = bound is not None and np.isfinite(bound)
+        return Solution.at(
+            program,
+            x,
+            _TERMINATION.get(found.status, Termination.TIME_LIMIT),
+            program.c0 + float(bound) if known else -np.inf,
+            f"scipy.optimize.milp {scipy.__version__}" if known else "",
+        )
+
+    def _milp(self, program: Program, integer: np.typing.NDArray[np.bool_]) -> Any:
+        options: dict[str, Any] = {"mip_rel_gap": self.gap}
+        if self.time_limit_s is not None:
+            options["time_limit"] = self.time_limit_s
+        return milp(
+            program.c,
+            integrality=integer.astype(np.int64),
+            bounds=Bounds(program.lower, program.upper),
+            constraints=LinearConstraint(program.A, program.row_lower, program.row_upper),
+            options=options,
+        )
+
+
+_TERMINATION = {0: Termination.OPTIMAL, 2: Termination.INFEASIBLE, 3: Termination.UNBOUNDED}
+
+
+@final
+@dataclass(frozen=True)
+class RandomBits(QuboSolver):
+    """Fair coins in place of a sampler: what judging and re-dispatch reach with no search at all.
+
+    Parameters
+    ----------
+    reads : int
+    seed : int
+    time_limit_s : float or None
+    lowering : Lowering
+    bound_time_limit_s : float
+    """
+
+    reads: int = 100
+    seed: int = 0
+    time_limit_s: float | None = None
+    lowering: Lowering = field(default_factory=Lowering)
+    bound_time_limit_s: float = 0.0
+
+    kind: ClassVar[str] = "control"
+    limits: ClassVar[str] = "none"
+    package: ClassVar[str] = "numpy"
+
+    def __post_init__(self) -> None:
+        check_whole("random", "reads", self.reads, 1, 10**7)
+        check_qubo_options(
+            "random", self.seed, self.time_limit_s, self.lowering, self.bound_time_limit_s
+        )
+
+    def check(self, qubo: Qubo) -> None:
+        """Take a QUBO of any size."""
+
+    def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002
+        """Yield all reads at once."""
+        bits: FloatArray = np.random.default_rng(self.seed).integers(
+            0, 2, (self.reads, qubo.n_bits)
+        ) * np.float64(1.0)
+        yield Samples.of(qubo, bits)

@@ -1,0 +1,352 @@
+"""Compare solvers on unit commitment: same studies, same time, every answer verified.
+
+    python benchmarks/unit_commitment.py --help
+
+Every run has a process of its own, one after the other, so that its memory and its imports are its
+own. ``benchmarks/README.md`` says how to read the rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from peers import RandomBits, ScipyMILP
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import gridopt
+from gridopt.formulations.unit_commitment import UnitCommitment
+from gridopt.io.cases import load_case
+from gridopt.registry import make, solver_class
+from gridopt.running import Run, peak_rss_mb, solve, versions
+from gridopt.solution import relative_gap
+from gridopt.solver import Solver
+from gridopt.study import Study
+from gridopt.windows import window
+
+PEAK_DAY_START = 8424
+"""First hour of Tuesday of week 51 in the RTS-79 year, the day of the annual peak."""
+
+WINDOWS: dict[str, tuple[tuple[str, ...], int, int]] = {
+    # name: units by the start of their names, first period, number of periods
+    "rts79-window": (("U20_", "U76_", "U155_", "U197_"), 12, 12),
+    "rts79-small": (("U76_1_1", "U100_7_1", "U197_13_1"), 20, 3),
+}
+"""Parts of the RTS-79 day that samplers can take; see `gridopt.window`."""
+
+CASES = ("kazarlis10", "rts79", *WINDOWS)
+SOLVERS = ("highs", "scipy-milp", "neal", "qaoa", "random")
+PEERS: dict[str, type[Solver]] = {"scipy-milp": ScipyMILP, "random": RandomBits}
+
+EXACT_SOLVERS = ("highs", "scipy-milp")
+SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
+    "neal": {"reads": 50, "sweeps": 2000, "levels": 2},
+    "random": {"reads": 50, "levels": 2},
+}
+
+STAGES = ("lower_s", "sample_s", "redispatch_s", "bound_s")
+FROM_DETAILS = (
+    "bits",
+    "slack_bits",
+    "density",
+    "coefficient_range",
+    "exact",
+    "reads",
+    "best_energy",
+    "raw_feasible_share",
+    "raw_objective",
+    "redispatched",
+    *STAGES,
+)
+"""Columns that the sampler's own record fills; empty for others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One run, as it is sent to its process.
+
+    Parameters
+    ----------
+    case : str
+    study : Study
+        Without its net, which no solver needs.
+    formulation : UnitCommitment
+    solver : str
+    options : dict
+    """
+
+    case: str
+    study: Study
+    formulation: UnitCommitment
+    solver: str
+    options: dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what the command line asks for; write the rows and print their medians."""
+    options = _parser().parse_args(arguments)
+    if options.out.suffix not in (".csv", ".parquet"):
+        sys.exit(f"--out ends in .csv or .parquet, not {options.out.name!r}")
+    begun = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    try:
+        tasks = list(_tasks(options))
+        for number, task in enumerate(tasks, start=1):
+            rows.append(_in_own_process(task))
+            print(f"[{number}/{len(tasks)}] {_line(rows[-1])}", file=sys.stderr, flush=True)
+    except gridopt.GridoptError as fault:
+        sys.exit(f"error: {fault}")
+    except KeyboardInterrupt:
+        print("interrupted; the rows so far are kept", file=sys.stderr)
+    if not rows:
+        sys.exit("no run was finished")
+    table = with_best_bound(pd.DataFrame(rows))
+    _write(table, options.out)
+    console = Console(width=160)
+    console.print(_markdown(medians(table)))
+    console.print(f"{len(table)} runs in {time.perf_counter() - begun:.0f} s: {options.out}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Compare solvers on unit commitment.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        default=list(CASES),
+        help=f"{', '.join(WINDOWS)}, or anything that gridopt.load_case takes, such as "
+        "kazarlis10x2, kazarlis10x5",
+    )
+    parser.add_argument("--solvers", nargs="+", default=list(SOLVERS), choices=SOLVERS)
+    parser.add_argument("--repeats", type=int, default=1, help="seeds 0, 1, … of each")
+    parser.add_argument("--time-limit", type=float, default=10.0, help="seconds, for every solver")
+    parser.add_argument("--gap", type=float, default=1e-3, help="at which exact solvers stop")
+    parser.add_argument("--hours", type=float, default=24.0, help="length of the days, not windows")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/unit_commitment.csv"), help=".csv or .parquet"
+    )
+    return parser
+
+
+def _tasks(options: argparse.Namespace) -> Iterator[Task]:
+    for case in options.cases:
+        study, network = _study(case, options.hours)
+        for solver in options.solvers:
+            for seed in range(options.repeats):
+                yield Task(
+                    case,
+                    replace(study, net=None),
+                    UnitCommitment(network=network),
+                    solver,
+                    {"seed": seed, "time_limit_s": options.time_limit, **_own(solver, options.gap)},
+                )
+
+
+def _own(solver: str, gap: float) -> dict[str, Any]:
+    """Return options that only this solver has; bounds come from the exact solvers' runs."""
+    if solver in EXACT_SOLVERS:
+        return {"gap": gap}
+    return {"bound_time_limit_s": 0.0, **SAMPLER_OPTIONS.get(solver, {})}
+
+
+def _study(case: str, hours: float) -> tuple[Study, Any]:
+    """Return a case and its network model: DC where there are branches to keep."""
+    if case in WINDOWS:
+        prefixes, first, periods = WINDOWS[case]
+        day = solve(load_case("rts79", start=PEAK_DAY_START), network="dc", gap=1e-3)
+        if day.schedule is None:
+            raise gridopt.GridoptError("the RTS-79 day has no schedule to take a window of")
+        units = [name for name in day.study.thermal.name if name.startswith(prefixes)]
+        return window(day.schedule, units, first, periods), "copperplate"
+    study = load_case(case, start=PEAK_DAY_START if case == "rts79" else 0, hours=hours)
+    return study, "dc" if study.grid.n_branches else "copperplate"
+
+
+def _in_own_process(task: Task) -> dict[str, Any]:
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh) as pool:
+        return pool.submit(run_task, task).result()
+
+
+def run_task(task: Task) -> dict[str, Any]:
+    """Return the row of one run; a solver that declines gives a row that says why."""
+    kind = PEERS.get(task.solver) or solver_class(task.solver)
+    solver = make(kind, task.solver, task.options)
+    row: dict[str, Any] = {
+        "case": task.case,
+        "fingerprint": task.study.fingerprint(),
+        "units": len(task.study.thermal),
+        "periods": task.study.n_periods,
+        "formulation": "unit_commitment",
+        "network": task.formulation.network,
+        "solver": task.solver,
+        "options": json.dumps(task.options),
+        "seed": task.options["seed"],
+        "start_rss_mb": _own_peak_mb(),
+    }
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    try:
+        run = solve(task.study, task.formulation, solver)
+    except gridopt.GridoptError as fault:
+        row["declined"] = str(fault)
+    else:
+        row |= _found(run)
+    return row | {
+        "wall_s": time.perf_counter() - begun,
+        "cpu_s": time.process_time() - cpu_begun,
+        "peak_rss_mb": _own_peak_mb(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": json.dumps(versions(kind.package)),
+    }
+
+
+def _found(run: Run) -> dict[str, Any]:
+    details, verification = run.solution.details, run.verification
+    return {
+        "termination": str(run.termination),
+        "feasible": run.is_feasible,
+        "violations": json.dumps(verification.counts() if verification else {}),
+        "cost": run.cost,
+        "bound": run.bound,
+        "bound_source": run.solution.bound_source,
+        "gap": run.gap,
+        **{name: details[name] for name in FROM_DETAILS if name in details},
+        "build_s": run.build_s,
+        "solve_s": run.solve_s,
+    }
+
+
+def _own_peak_mb() -> float:
+    """Return this process's highest memory; Linux counts the parent's into `getrusage`."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text("ascii", "replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return float(line.split()[1]) * 1024 / 1e6
+    return peak_rss_mb()
+
+
+def with_best_bound(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the highest bound that any run proved for the same program.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row per run.
+
+    Returns
+    -------
+    DataFrame
+        With columns best_bound, best_bound_source and best_gap: (cost − best_bound) / cost.
+    """
+    columns = ["cost", "bound", "bound_source", "bits", "raw_feasible_share", "raw_objective"]
+    rows = rows.reindex(columns=[*rows.columns, *(c for c in columns if c not in rows.columns)])
+    rows["cost"] = rows["cost"].astype(float).fillna(np.inf)
+    rows["bound"] = rows["bound"].astype(float).fillna(-np.inf)
+    best = rows.groupby(["fingerprint", "network"])["bound"].transform("idxmax")
+    rows["best_bound"] = rows.loc[best, "bound"].to_numpy()
+    rows["best_bound_source"] = rows.loc[best, "bound_source"].to_numpy()
+    pairs = zip(rows["cost"], rows["best_bound"], strict=True)
+    rows["best_gap"] = [relative_gap(cost, bound) for cost, bound in pairs]
+    return rows
+
+
+def medians(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per case and solver: how many runs held every rule, and medians.
+
+    Cost and gap count a run without a feasible answer as infinite, so that a solver that fails in
+    half of its runs cannot look good by the others.
+    """
+    found = []
+    for (case, solver), group in rows.groupby(["case", "solver"], sort=False):
+        seconds = group["wall_s"].median()
+        highs = rows[(rows["case"] == case) & (rows["solver"] == "highs")]["wall_s"].median()
+        declined = group.get("declined", pd.Series(dtype=object)).dropna()
+        found.append(
+            {
+                "case": case,
+                "solver": solver,
+                "bits": group["bits"].median(),
+                "feasible": f"{int((group['cost'] < np.inf).sum())} of {len(group)}",
+                "raw feasible": group["raw_feasible_share"].median(),
+                "raw cost": group["raw_objective"].astype(float).median(),
+                "cost": group["cost"].median(),
+                "gap": group["best_gap"].median(),
+                "s": seconds,
+                "× highs": seconds / highs,
+                "MB": group["peak_rss_mb"].median(),
+                "declined": next(iter(declined), ""),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def _write(rows: pd.DataFrame, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".parquet":
+        rows.to_parquet(out, index=False)
+    else:
+        rows.to_csv(out, index=False)
+
+
+FORMATS = {
+    "bits": "{:.0f}",
+    "raw feasible": "{:.0%}",
+    "raw cost": "{:,.0f}",
+    "cost": "{:,.0f}",
+    "gap": "{:.3%}",
+    "s": "{:.1f}",
+    "× highs": "{:.2f}",
+    "MB": "{:.0f}",
+}
+
+
+def _markdown(summary: pd.DataFrame) -> Table:
+    table = Table(box=box.MARKDOWN)
+    for name in summary.columns.drop("declined"):
+        table.add_column(name, no_wrap=True, justify="right" if name in FORMATS else "left")
+    for _, row in summary.iterrows():
+        cells = [_cell(name, row[name]) for name in summary.columns.drop("declined")]
+        table.add_row(*(_declined(cells) if row["declined"] else cells))
+    return table
+
+
+def _cell(name: str, value: Any) -> str:
+    if name not in FORMATS:
+        return str(value)
+    if pd.isna(value):
+        return ""
+    return FORMATS[name].format(value) if np.isfinite(value) else "none"
+
+
+def _declined(cells: list[str]) -> list[str]:
+    """Keep case and solver; a run that was declined has no figures."""
+    return [*cells[:2], "", "declined", *[""] * (len(cells) - 4)]
+
+
+def _line(row: dict[str, Any]) -> str:
+    name = f"{row['case']} {row['solver']} seed {row['seed']}"
+    if "declined" in row:
+        return f"{name}: declined: {row['declined']}"
+    verdict = f"{row['cost']:,.0f}" if row["feasible"] else "not feasible"
+    return f"{name}: {verdict}, {row['termination']}, {row['wall_s']:.1f} s"
+
+
+if __name__ == "__main__":
+    main()
