@@ -21,7 +21,7 @@ from gridopt.program import Program
 from gridopt.qubo import Qubo
 from gridopt.qubo_solver import Deadline, QuboSolver, Samples, check_qubo_options, check_whole
 from gridopt.solution import Solution, Termination
-from gridopt.solver import ProgressCallback, Solver, check_common
+from gridopt.solver import ProgressCallback, Solver, check_common, check_option
 
 
 @final
@@ -48,6 +48,7 @@ class ScipyMILP(Solver):
 
     def __post_init__(self) -> None:
         check_common("scipy-milp", self.seed, self.time_limit_s)
+        check_option("scipy-milp", "gap", self.gap, 0 <= self.gap < 1, "at least 0, less than 1")
 
     def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:  # noqa: ARG002
         """Return SciPy's answer, its integers rounded and the rest dispatched anew if need be."""
@@ -70,15 +71,13 @@ class ScipyMILP(Solver):
         )
 
     def _milp(self, program: Program, integer: np.typing.NDArray[np.bool_]) -> Any:
-        options: dict[str, Any] = {"mip_rel_gap": self.gap}
-        if self.time_limit_s is not None:
-            options["time_limit"] = self.time_limit_s
+        limit_s = np.inf if self.time_limit_s is None else self.time_limit_s
         return milp(
             program.c,
             integrality=integer.astype(np.int64),
             bounds=Bounds(program.lower, program.upper),
             constraints=LinearConstraint(program.A, program.row_lower, program.row_upper),
-            options=options,
+            options={"mip_rel_gap": self.gap, "time_limit": limit_s},
         )
 
 

@@ -151,6 +151,8 @@ class _Search:
             self._offer(self.x)
         termination = self._run()
         info = self.highs.getInfo()
+        if not info.valid:
+            return termination
         has_answer = info.primal_solution_status == int(
             highspy.SolutionStatus.kSolutionStatusFeasible
         )
@@ -246,11 +248,19 @@ class _Search:
             # HiGHS counts a linear program's limit over all runs, a mixed-integer one's from zero
             spent = 0.0 if self.searching else self.highs.getRunTime()
             self.highs.setOptionValue("time_limit", spent + left)
-        worker = threading.Thread(target=self.highs.run, daemon=True)
-        worker.start()
-        while worker.is_alive():
+        finished = threading.Event()
+
+        def work() -> None:
             try:
-                worker.join(0.1)
+                self.highs.run()
+            finally:
+                finished.set()
+
+        threading.Thread(target=work, daemon=True).start()
+        # not join(): interrupted by Ctrl-C, it takes a running thread for a finished one
+        while not finished.is_set():
+            try:
+                finished.wait()
             except KeyboardInterrupt:
                 if self.stop.is_set():
                     raise

@@ -184,6 +184,10 @@ UNIT_COLUMNS: tuple[str, ...] = tuple(_COLUMNS)
 """Columns of a unit table, in their canonical order."""
 
 
+_PAIRED = ("cost_power_mw", "cost_per_h", "startup_lag_h", "startup_cost")
+"""Columns whose lists belong together."""
+
+
 # --- reading a table --------------------------------------------------------------------------
 
 
@@ -278,15 +282,15 @@ def _read(source: pd.DataFrame | str | Path, issues: list[Issue]) -> pd.DataFram
     found += _key_issues(cells, parsed)
     for n, (row, values) in enumerate(zip(cells, parsed, strict=True), start=1):
         faults = list(_pair_issues(row, values, _label(row, n)))
-        for name in _PAIRED if faults else ():
-            values.pop(name, None)
         found += faults
+        if faults or any(name not in values and not _is_empty(row.get(name)) for name in _PAIRED):
+            for name in _PAIRED:
+                values.pop(name, None)
     issues += found
     keys = [{row.get("name"), _element_key(row)} - {None} for row in parsed]
     used = Counter(itertools.chain(*keys))
-    return _canonical(
-        [row for row, own in zip(parsed, keys, strict=True) if own and max(map(used.get, own)) == 1]
-    )
+    told_apart = [bool(own) and all(used[key] == 1 for key in own) for own in keys]
+    return _canonical(list(itertools.compress(parsed, told_apart)))
 
 
 def _raw(source: pd.DataFrame | str | Path) -> tuple[list[str], list[list[Any]], str]:
@@ -388,9 +392,6 @@ def _pair_issues(row: Mapping[str, Any], values: Mapping[str, Any], where: str) 
         if at in values and cost in values and len(values[at]) != len(values[cost]):
             expected = f"as many numbers as {at} = {_shown(values[at])}"
             yield Issue(where, cost, _shown(values[cost]), expected)
-
-
-_PAIRED = ("cost_power_mw", "cost_per_h", "startup_lag_h", "startup_cost")
 
 
 def _shown(values: Iterable[float]) -> str:
