@@ -25,17 +25,24 @@ COMMITMENT_RULES = {"min_up_time", "min_down_time", "must_run"}
 
 def schedule_of(study: Study, on: np.ndarray) -> Schedule:
     """Return a schedule of which only the commitment counts."""
-    G, T = on.shape
-    S, X, B = len(study.storage), len(study.exchange), study.grid.n_buses
+
+    def zeros(rows: int) -> np.ndarray:
+        return np.zeros((rows, study.n_periods))
+
+    G, S, B = len(on), len(study.storage), study.grid.n_buses
     return Schedule(
-        study,
-        "copperplate",
-        on,
-        *[np.zeros((G, T))] * 2,
-        np.zeros((len(study.renewables), T)),
-        *[np.zeros((S, T))] * 3,
-        np.zeros((X, T)),
-        *[np.zeros((B, T))] * 2,
+        study=study,
+        network="copperplate",
+        committed=on,
+        power_mw=zeros(G),
+        reserve_mw=zeros(G),
+        renewable_mw=zeros(len(study.renewables)),
+        charge_mw=zeros(S),
+        discharge_mw=zeros(S),
+        soc_mwh=zeros(S),
+        import_mw=zeros(len(study.exchange)),
+        unserved_mw=zeros(B),
+        surplus_mw=zeros(B),
     )
 
 
@@ -48,7 +55,8 @@ class Dispatch:
 
     def __init__(self, study: Study, on: np.ndarray, pieces: int = 60) -> None:
         self.study, self.on, self.pieces = study, on, pieces
-        self.G, self.T = on.shape
+        self.G: int = on.shape[0]
+        self.T: int = on.shape[1]
         self.n = 3 * self.G * self.T
         self.bounds: list[tuple[float, float | None]] = [(0.0, None)] * self.n
         self.A: list[np.ndarray] = []
@@ -63,10 +71,10 @@ class Dispatch:
         return g * self.T + t
 
     def r(self, g: int, t: int) -> int:
-        return self.p(g, t) + self.G * self.T
+        return int(self.p(g, t) + self.G * self.T)
 
     def y(self, g: int, t: int) -> int:
-        return self.p(g, t) + 2 * self.G * self.T
+        return int(self.p(g, t) + 2 * self.G * self.T)
 
     def row(self, entries: dict[int, float], side: float) -> None:
         line = np.zeros(self.n)
@@ -118,7 +126,9 @@ class Dispatch:
         c = np.repeat([0.0, 0.0, 1.0], self.G * self.T)
         demand = self.study.total_demand_mw
         found = linprog(c, np.array(self.A), np.array(self.b), balance, demand, self.bounds)
-        return self.study.period_h * found.fun if found.status == 0 else np.inf
+        if found.status != 0 or found.fun is None:
+            return np.inf
+        return self.study.period_h * float(found.fun)
 
 
 def least_cost(study: Study) -> float:
