@@ -69,19 +69,30 @@ def run_demo(out: Path, console: Console, progress_line: ProgressLine) -> bool:
         if job.run.schedule is not None and job.run.study.grid.n_branches:
             plots.save(plots.line_loading(job.run.schedule), folder / "line_loading.png")
     console.print(_table(jobs))
-    console.print(_NOTES, highlight=False)
+    for text in (*_comparison(jobs), _LEGEND):
+        console.print(text, highlight=False)
     console.print(f"Tables and figures are in {out}", highlight=False)
     return all(job.run.is_feasible for job in jobs)
 
 
-_NOTES = (
+_LEGEND = (
     "size: units × hours. gap: certified, cost recomputed from the study against a bound that "
     "HiGHS proved. AC: hours in which the AC power flow of the plan converges. pu: lowest "
-    "voltage in them; the DC model does not see reactive power.\n"
-    "In a window the other units stay as the day has them and answer changes at their supply "
-    "curve. HiGHS proves the optimum of these windows in well under a second, which is faster "
-    "than annealing or QAOA."
+    "voltage in them; the DC model does not see reactive power. In a window the other units stay "
+    "as the day has them and answer changes at their supply curve."
 )
+
+
+def _comparison(jobs: list[Job]) -> Iterator[str]:
+    """Say how long HiGHS took for the bound of each window, beside the sampler's seconds."""
+    for job in jobs:
+        details = job.run.solution.details
+        if "bound_s" in details:
+            share = float(details["raw_feasible_share"])
+            yield (
+                f"{job.title}: {details['reads']} reads, {share:.1%} of them feasible before "
+                f"re-dispatch; HiGHS proved its bound in {details['bound_s']:.2f} s"
+            )
 
 
 def _jobs(progress_line: ProgressLine) -> Iterator[Job]:
