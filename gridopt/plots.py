@@ -460,13 +460,14 @@ def _time_axis(axes: Axes, study: Study) -> None:
     if isinstance(study.time, pd.DatetimeIndex):
         _clock_ticks(axes, study.time)
     else:
-        every = _round_step(study.n_periods)
+        # long numbers, such as hours of a year, need room
+        every = _round_step(study.n_periods, most=24 if len(str(study.time[-1])) <= 2 else 12)
         at = range(0, study.n_periods, every)
         axes.set_xticks([t + 0.5 for t in at], [str(study.time[t]) for t in at])
         axes.set_xlabel(f"period ({study.period_h:g} h each)")
 
 
-def _round_step(count: int, most: int = 24) -> int:
+def _round_step(count: int, most: int) -> int:
     """Return the smallest 1, 2 or 5 times a power of ten that divides `count` into `most`."""
     steps = (base * int(10**power) for power in range(9) for base in (1, 2, 5))
     return next(step for step in steps if step * most >= count)
