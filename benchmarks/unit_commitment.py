@@ -58,21 +58,20 @@ SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
     "random": {"reads": 50, "levels": 2},
 }
 
-STAGES = ("lower_s", "sample_s", "redispatch_s", "bound_s")
-FROM_DETAILS = (
-    "bits",
-    "slack_bits",
-    "density",
-    "coefficient_range",
-    "exact",
-    "reads",
-    "best_energy",
-    "raw_feasible_share",
-    "raw_objective",
-    "redispatched",
-    *STAGES,
-)
-"""Columns that the sampler's own record fills; empty for others."""
+COLUMNS = {
+    "what": "case fingerprint units periods formulation network solver options seed",
+    "found": "declined termination feasible violations cost bound bound_source gap best_bound "
+    "best_bound_source best_gap",
+    "qubo": "bits slack_bits density coefficient_range rounded_rows exact",
+    "samples": "reads best_energy raw_feasible_share raw_objective redispatched",
+    "effort": "build_s lower_s sample_s redispatch_s bound_s solve_s wall_s cpu_s start_rss_mb "
+    "peak_rss_mb",
+    "where": "machine versions",
+}
+"""Columns of the rows, in order; `README.md` explains them."""
+
+FROM_DETAILS = f"{COLUMNS['qubo']} {COLUMNS['samples']} lower_s sample_s redispatch_s bound_s"
+"""Columns that a sampler's own record fills; empty for others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +97,12 @@ class Task:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what the command line asks for; write the rows and print their medians."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.out.suffix not in (".csv", ".parquet"):
-        sys.exit(f"--out ends in .csv or .parquet, not {options.out.name!r}")
+        parser.error(f"--out ends in .csv or .parquet, not {options.out.name!r}")
+    if options.repeats < 1:
+        parser.error("--repeats is at least 1")
     begun = time.perf_counter()
     rows: list[dict[str, Any]] = []
     try:
@@ -109,12 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rows.append(_in_own_process(task))
             print(f"[{number}/{len(tasks)}] {_line(rows[-1])}", file=sys.stderr, flush=True)
     except gridopt.GridoptError as fault:
-        sys.exit(f"error: {fault}")
+        parser.error(str(fault))
     except KeyboardInterrupt:
         print("interrupted; the rows so far are kept", file=sys.stderr)
     if not rows:
-        sys.exit("no run was finished")
-    table = with_best_bound(pd.DataFrame(rows))
+        return
+    table = as_table(rows)
     _write(table, options.out)
     console = Console(width=160)
     console.print(_markdown(medians(table)))
@@ -228,7 +230,7 @@ def _found(run: Run) -> dict[str, Any]:
         "bound": run.bound,
         "bound_source": run.solution.bound_source,
         "gap": run.gap,
-        **{name: details[name] for name in FROM_DETAILS if name in details},
+        **{name: details[name] for name in FROM_DETAILS.split() if name in details},
         "build_s": run.build_s,
         "solve_s": run.solve_s,
     }
@@ -244,59 +246,60 @@ def _own_peak_mb() -> float:
     return peak_rss_mb()
 
 
-def with_best_bound(rows: pd.DataFrame) -> pd.DataFrame:
+def as_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Return the rows with the highest bound that any run proved for the same program.
 
     Parameters
     ----------
-    rows : DataFrame
-        One row per run.
+    rows : sequence of dict
+        One of each run.
 
     Returns
     -------
     DataFrame
-        With columns best_bound, best_bound_source and best_gap: (cost − best_bound) / cost.
+        With `COLUMNS`; best_gap is (cost − best_bound) / cost.
     """
-    columns = ["cost", "bound", "bound_source", "bits", "raw_feasible_share", "raw_objective"]
-    rows = rows.reindex(columns=[*rows.columns, *(c for c in columns if c not in rows.columns)])
-    rows["cost"] = rows["cost"].astype(float).fillna(np.inf)
-    rows["bound"] = rows["bound"].astype(float).fillna(-np.inf)
-    best = rows.groupby(["fingerprint", "network"])["bound"].transform("idxmax")
-    rows["best_bound"] = rows.loc[best, "bound"].to_numpy()
-    rows["best_bound_source"] = rows.loc[best, "bound_source"].to_numpy()
-    pairs = zip(rows["cost"], rows["best_bound"], strict=True)
-    rows["best_gap"] = [relative_gap(cost, bound) for cost, bound in pairs]
-    return rows
+    table = pd.DataFrame(rows).reindex(columns=" ".join(COLUMNS.values()).split())
+    table["cost"] = table["cost"].astype(float).fillna(np.inf)
+    table["bound"] = table["bound"].astype(float).fillna(-np.inf)
+    best = table.groupby(["fingerprint", "network"])["bound"].transform("idxmax")
+    table["best_bound"] = table.loc[best, "bound"].to_numpy()
+    table["best_bound_source"] = table.loc[best, "bound_source"].to_numpy()
+    pairs = zip(table["cost"], table["best_bound"], strict=True)
+    table["best_gap"] = [relative_gap(cost, bound) for cost, bound in pairs]
+    return table
 
 
-def medians(rows: pd.DataFrame) -> pd.DataFrame:
+def medians(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row per case and solver: how many runs held every rule, and medians.
 
-    Cost and gap count a run without a feasible answer as infinite, so that a solver that fails in
-    half of its runs cannot look good by the others.
+    A run without a feasible answer counts as one of infinite cost, so that a solver that fails
+    half of the time cannot look good by the other half.
     """
-    found = []
-    for (case, solver), group in rows.groupby(["case", "solver"], sort=False):
-        seconds = group["wall_s"].median()
-        highs = rows[(rows["case"] == case) & (rows["solver"] == "highs")]["wall_s"].median()
-        declined = group.get("declined", pd.Series(dtype=object)).dropna()
-        found.append(
-            {
-                "case": case,
-                "solver": solver,
-                "bits": group["bits"].median(),
-                "feasible": f"{int((group['cost'] < np.inf).sum())} of {len(group)}",
-                "raw feasible": group["raw_feasible_share"].median(),
-                "raw cost": group["raw_objective"].astype(float).median(),
-                "cost": group["cost"].median(),
-                "gap": group["best_gap"].median(),
-                "s": seconds,
-                "× highs": seconds / highs,
-                "MB": group["peak_rss_mb"].median(),
-                "declined": next(iter(declined), ""),
-            }
-        )
-    return pd.DataFrame(found)
+    grouped = table.groupby(["case", "solver"], sort=False)
+    seconds = {key: _median(group["wall_s"]) for key, group in grouped}
+    return pd.DataFrame(
+        {
+            "case": case,
+            "solver": solver,
+            "bits": _median(group["bits"]),
+            "feasible": f"{int(np.isfinite(group['cost']).sum())} of {len(group)}",
+            "raw feasible": _median(group["raw_feasible_share"]),
+            "raw cost": _median(group["raw_objective"]),
+            "cost": _median(group["cost"]),
+            "gap": _median(group["best_gap"]),
+            "s": seconds[case, solver],
+            "× highs": seconds[case, solver] / seconds.get((case, "highs"), np.nan),
+            "MB": _median(group["peak_rss_mb"]),
+            "declined": bool(group["declined"].notna().all()),
+        }
+        for (case, solver), group in grouped
+    )
+
+
+def _median(values: pd.Series[Any]) -> float:
+    known = values.dropna().astype(float)
+    return float(known.median()) if len(known) else float("nan")
 
 
 def _write(rows: pd.DataFrame, out: Path) -> None:

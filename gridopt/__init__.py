@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gridopt.io.pandapower_net import read_pandapower
     from gridopt.io.profiles import read_profiles
     from gridopt.io.shipped import kazarlis
-    from gridopt.io.units import read_units
+    from gridopt.io.unit_table import read_units
     from gridopt.io.write_dispatch import write_dispatch
     from gridopt.program import Program, ProgramBuilder
     from gridopt.qubo import Lowering, Qubo, to_qubo
@@ -82,7 +82,7 @@ _HOME = {
     "power_flow": "gridopt.ac_power_flow",
     "read_pandapower": "gridopt.io.pandapower_net",
     "read_profiles": "gridopt.io.profiles",
-    "read_units": "gridopt.io.units",
+    "read_units": "gridopt.io.unit_table",
     "solve": "gridopt.running",
     "to_qubo": "gridopt.qubo",
     "verify": "gridopt.verification",

@@ -101,7 +101,7 @@ def solve_unit_commitment(request: UnitCommitmentRequest) -> int:
     if request.out is not None:
         write_run(run, request.out)
     if request.json:
-        print(json.dumps(run.summary(), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(run.summary(), indent=2, allow_nan=False))
     else:
         _show(run, request.out)
     return FEASIBLE if run.is_feasible else NO_ANSWER
@@ -140,7 +140,7 @@ def list_solvers(as_json: bool) -> int:
     """Print what each solver is and whether it is installed; return the exit code."""
     rows = [_solver_row(name) for name in solver_names()]
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(json.dumps(rows, indent=2))
         return FEASIBLE
     table = Table(*rows[0], title="Solvers")
     for row in rows:
@@ -179,10 +179,15 @@ def _solver(request: UnitCommitmentRequest) -> Solver:
         if key != "seed":
             print(f"note: {request.solver} has no option {key}; left out", file=sys.stderr)
         del given[key]
-    more = every(*(partial(_name_and_value, text) for text in request.options))
-    options = {**given, **dict(more)}
-    every(*(partial(make, kind, request.solver, {key: options[key]}) for key in options))
-    return make(kind, request.solver, options)
+
+    def checked(option: str | tuple[str, Any]) -> tuple[str, Any]:
+        name, value = _name_and_value(option) if isinstance(option, str) else option
+        make(kind, request.solver, {name: value})
+        return name, value
+
+    typed: list[str | tuple[str, Any]] = [*given.items(), *request.options]
+    options = every(*(partial(checked, option) for option in typed))
+    return make(kind, request.solver, dict(options))
 
 
 def _name_and_value(text: str) -> tuple[str, Any]:
@@ -199,10 +204,10 @@ def _name_and_value(text: str) -> tuple[str, Any]:
 @contextmanager
 def progress_line() -> Iterator[ProgressCallback | None]:
     """Show cost, bound and gap as they move: on a terminal only, on standard error."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():  # rich would take FORCE_COLOR for a terminal
         yield None
         return
+    console = Console(stderr=True)
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("solving")
@@ -216,7 +221,7 @@ def progress_line() -> Iterator[ProgressCallback | None]:
 
 
 def _show(run: Run, out: Path | None) -> None:
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names are shown as they are
     table = Table(show_header=False, title=f"Unit commitment of {run.study.name}")
     for name, value in _rows(run):
         table.add_row(name, value)

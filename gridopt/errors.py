@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Result = TypeVar("Result")
 
@@ -122,9 +122,9 @@ class NotInstalledError(GridoptError):
 
 
 def raise_if_any(issues: Sequence[Issue]) -> None:
-    """Raise `StudyError` with all issues, if there are any."""
+    """Raise `StudyError` with all issues, if there are any, each once."""
     if issues:
-        raise StudyError(issues)
+        raise StudyError({str(issue): issue for issue in issues}.values())
 
 
 def attempt(make: Callable[[], Result], issues: list[Issue]) -> Result | None:
@@ -134,3 +134,11 @@ def attempt(make: Callable[[], Result], issues: list[Issue]) -> Result | None:
     except StudyError as fault:
         issues += fault.issues
         return None
+
+
+def collected(make: Callable[[], Result], issues: Sequence[Issue]) -> Result:
+    """Return what `make` returns; raise `StudyError` with the issues and with those of `make`."""
+    found = list(issues)
+    made = attempt(make, found)
+    raise_if_any(found)
+    return cast("Result", made)

@@ -17,7 +17,7 @@ import pandas as pd
 from pandapower import pandapowerNet
 
 from gridopt.arrays import FloatArray
-from gridopt.errors import Issue, StudyError, UnknownNameError, attempt, raise_if_any
+from gridopt.errors import Issue, StudyError, UnknownNameError, attempt, collected
 from gridopt.io.net_demand import available_mw, column_issues, demand_mw, net_loads
 from gridopt.io.net_file import load_net
 from gridopt.io.net_grid import NetGrid, read_grid
@@ -30,9 +30,10 @@ from gridopt.io.net_infeeds import (
     thermal_base,
 )
 from gridopt.io.net_tables import flags, numbers, table_issues
-from gridopt.io.profiles import Profiles, settled
+from gridopt.io.profiles import Profiles, one_period, settled
 from gridopt.io.shipped import rts79_profiles
-from gridopt.io.units import TYPICAL, given_units, thermal_units
+from gridopt.io.unit_table import TYPICAL, given_units
+from gridopt.io.units import thermal_units
 from gridopt.study import Study
 
 DAY_H = 24.0
@@ -104,8 +105,8 @@ def read_pandapower(
         of the IEEE RTS-79 on the peak day of its year, with the net's own load as the peak; the
         study says so in `Study.assumptions`.
     units : DataFrame, str or Path, optional
-        Unit table, see `gridopt.io.units`; or ``"typical"``: what the net does not say is taken
-        from a table of typical units, and named in `Study.assumptions`.
+        Unit table, see `gridopt.io.unit_table`; or ``"typical"``: what the net does not say is
+        taken from a table of typical units, and named in `Study.assumptions`.
     hours : float, optional
         Length of the study in hours; the whole profile, or 24 h without one.
     start : int
@@ -149,17 +150,17 @@ def read_pandapower(
         raise StudyError(issues + (list(_unreadable(source.net)) if source else []))
     reader = _Reader(
         source.net,
-        found or _one_hour(),
+        found or one_period("system"),
         unit_table,
         typical=isinstance(units, str) and units == TYPICAL,
-        longest_min_up_time_h=longest_min_up_time_h,
+        longest_min_up_time_h=longest_min_up_time_h if found else np.inf,
         issues=issues,
         notes=list(source.notes),
     )
     if default_day:
         reader.notes.append(
             "no profiles given: the hourly load shape of the IEEE RTS-79 (1979), "
-            f"{_span(found or _one_hour())}, with the load of the net as the annual peak"
+            f"{_span(found or one_period('system'))}, with the load of the net as the annual peak"
         )
     return reader.study(
         has_demand=found is not None,
@@ -195,9 +196,8 @@ class _Reader:
         self.notes += grid.notes
         demand = self._demand(grid) if has_demand else np.zeros((grid.grid.n_buses, 1))
         parts = self._parts(grid, demand)
-        faults = self.issues
-        try:
-            study = Study(
+        return collected(
+            lambda: Study(
                 name=name,
                 grid=grid.grid,
                 time=self.profiles.time,
@@ -209,12 +209,9 @@ class _Reader:
                 assumptions=tuple(self.notes),
                 net=self.net,
                 **parts,
-            )
-        except StudyError as error:
-            once = {str(issue): issue for issue in (*faults, *error.issues)}
-            raise StudyError(once.values()) from error
-        raise_if_any(faults)
-        return study
+            ),
+            self.issues,
+        )
 
     def _demand(self, grid: NetGrid) -> FloatArray:
         self.issues += column_issues(self.net, self.profiles)
@@ -328,12 +325,6 @@ def _peak_day_first(year: Profiles) -> Profiles:
     first = int(np.argmax(year.values["system"].to_numpy())) // day * day
     order = np.roll(np.arange(len(year)), -first)
     return Profiles(year.time[order], year.period_h, year.values.iloc[order], year.source)
-
-
-def _one_hour() -> Profiles:
-    """Return a stand-in for profiles that are at fault, so that the rest can be checked."""
-    time = pd.RangeIndex(1)
-    return Profiles(time, 1.0, pd.DataFrame({"system": [0.0]}, index=time), "profiles")
 
 
 def _span(profiles: Profiles) -> str:

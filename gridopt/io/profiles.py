@@ -32,7 +32,7 @@ import pandas as pd
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import Issue, StudyError, raise_if_any
-from gridopt.io.units import column_issues, csv_cells
+from gridopt.io.unit_table import column_issues, csv_cells
 
 _SHOWN = 5
 _TOLERANCE_H = 1e-9
@@ -162,6 +162,12 @@ def settled(
     unused = [("period_h", period_h), ("tz", tz)]
     raise_if_any([Issue(given.source, k, v, expected) for k, v in unused if v is not None])
     return given
+
+
+def one_period(column: str) -> Profiles:
+    """Return a stand-in of 0 for profiles that are at fault, so that the rest can be checked."""
+    time = pd.RangeIndex(1)
+    return Profiles(time, 1.0, pd.DataFrame({column: [0.0]}, index=time), "profiles")
 
 
 # --- the table --------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray
-from gridopt.errors import Issue, OptionError, StudyError, attempt
+from gridopt.errors import Issue, OptionError, StudyError, attempt, collected
 from gridopt.grid import Grid
-from gridopt.io.profiles import Profiles, read_profiles, settled
-from gridopt.io.units import TYPICAL, csv_cells, given_units, read_units, thermal_units
+from gridopt.io.profiles import Profiles, one_period, read_profiles, settled
+from gridopt.io.unit_table import TYPICAL, csv_cells, given_units, read_units
+from gridopt.io.units import thermal_units
 from gridopt.study import Exchange, Renewables, Storage, Study
 
 KAZARLIS_RESERVE = 0.1
@@ -86,24 +87,27 @@ def kazarlis(
     base = _repeated(_kazarlis_units(), copies)
     thermal, assumptions, found = thermal_units(base, given, typical=typical, horizon_h=horizon_h)
     issues += found
-    if window is None or issues:
-        raise StudyError(issues)
+    window = window or one_period("system_mw")
     demand_mw = window.values["system_mw"].to_numpy()
     periods = len(window)
-    return Study(
-        name="kazarlis10" if copies == 1 else f"kazarlis10x{copies}",
-        grid=Grid.single_bus(),
-        time=window.time,
-        period_h=window.period_h,
-        demand_mw=demand_mw[np.newaxis, :],
-        thermal=thermal,
-        renewables=Renewables.none(periods),
-        storage=Storage.none(),
-        exchange=Exchange.none(periods),
-        reserve_mw=(KAZARLIS_RESERVE if reserve_fraction is None else reserve_fraction) * demand_mw,
-        unserved_cost_per_mwh=unserved_cost_per_mwh,
-        surplus_cost_per_mwh=surplus_cost_per_mwh,
-        assumptions=assumptions,
+    reserve = KAZARLIS_RESERVE if reserve_fraction is None else reserve_fraction
+    return collected(
+        lambda: Study(
+            name="kazarlis10" if copies == 1 else f"kazarlis10x{copies}",
+            grid=Grid.single_bus(),
+            time=window.time,
+            period_h=window.period_h,
+            demand_mw=demand_mw[np.newaxis, :],
+            thermal=thermal,
+            renewables=Renewables.none(periods),
+            storage=Storage.none(),
+            exchange=Exchange.none(periods),
+            reserve_mw=reserve * demand_mw,
+            unserved_cost_per_mwh=unserved_cost_per_mwh,
+            surplus_cost_per_mwh=surplus_cost_per_mwh,
+            assumptions=assumptions,
+        ),
+        issues,
     )
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from gridopt.errors import StudyError
-from gridopt.io.units import UNIT_COLUMNS, read_units, thermal_units
+from gridopt.io.unit_table import UNIT_COLUMNS, read_units
+from gridopt.io.units import thermal_units
 from gridopt.study import StartupCost
 
 TABLE = """\
