@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -185,14 +186,14 @@ def _study(case: str, hours: float) -> tuple[Study, Any]:
 def _in_own_process(task: Task) -> dict[str, Any]:
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=fresh) as pool:
-        return pool.submit(run_task, task).result()
+        try:
+            return pool.submit(run_task, task).result()
+        except BrokenProcessPool:
+            return {**_head(task), "declined": "its process ended abruptly, as for want of memory"}
 
 
-def run_task(task: Task) -> dict[str, Any]:
-    """Return the row of one run; a solver that declines gives a row that says why."""
-    kind = PEERS.get(task.solver) or solver_class(task.solver)
-    solver = make(kind, task.solver, task.options)
-    row: dict[str, Any] = {
+def _head(task: Task) -> dict[str, Any]:
+    return {
         "case": task.case,
         "fingerprint": task.study.fingerprint(),
         "units": len(task.study.thermal),
@@ -202,8 +203,14 @@ def run_task(task: Task) -> dict[str, Any]:
         "solver": task.solver,
         "options": json.dumps(task.options),
         "seed": task.options["seed"],
-        "start_rss_mb": _own_peak_mb(),
     }
+
+
+def run_task(task: Task) -> dict[str, Any]:
+    """Return the row of one run; a solver that declines gives a row that says why."""
+    kind = PEERS.get(task.solver) or solver_class(task.solver)
+    solver = make(kind, task.solver, task.options)
+    row = {**_head(task), "start_rss_mb": _own_peak_mb()}
     begun, cpu_begun = time.perf_counter(), time.process_time()
     try:
         run = solve(task.study, task.formulation, solver)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -270,7 +271,7 @@ def test_says_which_common_option_a_solver_lacks(case: tuple[object, ...]) -> No
 
 def test_a_time_limit_ends_the_search_with_what_there_is() -> None:
     begun = time.perf_counter()
-    record = summary("kazarlis10x2", "--gap", 0, "--time-limit", 3)
+    record = summary("kazarlis10x2", "--gap", 0, "--time-limit", 2)
     assert time.perf_counter() - begun < 10
     assert record["termination"] == "time_limit"
     assert record["feasible"]
@@ -334,8 +335,9 @@ def test_help(words: tuple[str, ...], texts: tuple[str, ...]) -> None:
         assert text in result.stdout
 
 
-def test_no_bars_and_no_colors_but_on_a_terminal(case: tuple[object, ...]) -> None:
-    done = installed("solve", "unit-commitment", *case, "--json", env={"FORCE_COLOR": "1"})
+def test_no_bars_and_no_colors_but_on_a_terminal() -> None:
+    words = ("solve", "unit-commitment", "kazarlis10", "--hours", 3, "--json")
+    done = installed(*words, env={**os.environ, "FORCE_COLOR": "1"})
     assert done.returncode == 0
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
@@ -345,7 +347,7 @@ def test_no_bars_and_no_colors_but_on_a_terminal(case: tuple[object, ...]) -> No
 def test_json_in_any_encoding(tmp_path: Path) -> None:
     net = saved(tiny(), tmp_path / "Zürich −.json")
     words = ("solve", "unit-commitment", net, "--hours", 1, "--json")
-    done = installed(*words, env={"PYTHONIOENCODING": "ascii"})
+    done = installed(*words, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert json.loads(done.stdout)["case"] == "Zürich −"
 
@@ -597,14 +599,11 @@ def nothing_right(net: Any) -> None:
         (nothing_right, ["bus south", "net without costs", "p_min_mw = 70.0"]),
     ],
 )
-@pytest.mark.parametrize("network", ["copperplate", "dc"])
-def test_bad_nets(
-    edit: Callable[[Any], None], faults: list[str], network: str, tmp_path: Path
-) -> None:
+def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path) -> None:
     net = tiny()
     edit(net)
     file = saved(net, tmp_path / "net.json")
-    check(refused(tmp_path, file, "--hours", 1, "--network", network), *faults)
+    check(refused(tmp_path, file, "--hours", 1, "--network", "dc"), *faults)
 
 
 @pytest.mark.parametrize(
