@@ -16,7 +16,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from gridopt.arrays import FloatArray
 from gridopt.encoding import Lowering
-from gridopt.errors import UnsupportedError
+from gridopt.errors import TooLargeError, UnsupportedError
 from gridopt.program import Program
 from gridopt.qubo import Qubo
 from gridopt.qubo_solver import Deadline, QuboSolver, Samples, check_qubo_options, check_whole
@@ -92,6 +92,8 @@ class RandomBits(QuboSolver):
     Parameters
     ----------
     reads : int
+    most_bits : int
+        Decline larger QUBOs, as the sampler does that this one stands for.
     seed : int
     time_limit_s : float or None
     lowering : Lowering
@@ -99,23 +101,27 @@ class RandomBits(QuboSolver):
     """
 
     reads: int = 100
+    most_bits: int = 20_000
     seed: int = 0
     time_limit_s: float | None = None
     lowering: Lowering = field(default_factory=Lowering)
     bound_time_limit_s: float = 0.0
 
     kind: ClassVar[str] = "control"
-    limits: ClassVar[str] = "none"
+    limits: ClassVar[str] = "those of the sampler that it stands for"
     package: ClassVar[str] = "numpy"
 
     def __post_init__(self) -> None:
         check_whole("random", "reads", self.reads, 1, 10**7)
+        check_whole("random", "most_bits", self.most_bits, 1, 10**7)
         check_qubo_options(
             "random", self.seed, self.time_limit_s, self.lowering, self.bound_time_limit_s
         )
 
     def check(self, qubo: Qubo) -> None:
-        """Take a QUBO of any size."""
+        """Raise `TooLargeError` where there are more than `most_bits` bits."""
+        if qubo.n_bits > self.most_bits:
+            raise TooLargeError(f"{qubo.n_bits} bits, more than the sampler takes that it mimics")
 
     def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002
         """Yield all reads at once."""

@@ -50,13 +50,18 @@ WINDOWS: dict[str, tuple[tuple[str, ...], int, int]] = {
 """Parts of the RTS-79 day that samplers can take; see `gridopt.window`."""
 
 CASES = ("kazarlis10", "rts79", *WINDOWS)
-SOLVERS = ("highs", "scipy-milp", "neal", "qaoa", "random")
-PEERS: dict[str, type[Solver]] = {"scipy-milp": ScipyMILP, "random": RandomBits}
+SOLVERS = ("highs", "scipy-milp", "neal", "random-neal", "qaoa", "random-qaoa")
+PEERS: dict[str, type[Solver]] = {
+    "scipy-milp": ScipyMILP,
+    "random-neal": RandomBits,
+    "random-qaoa": RandomBits,
+}
 
 EXACT_SOLVERS = ("highs", "scipy-milp")
 SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
     "neal": {"reads": 50, "sweeps": 2000, "levels": 2},
-    "random": {"reads": 50, "levels": 2},
+    "random-neal": {"reads": 50, "levels": 2},
+    "random-qaoa": {"reads": 4096, "levels": 2, "substitute_sums": False, "most_bits": 20},
 }
 
 COLUMNS = {

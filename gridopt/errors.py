@@ -71,7 +71,8 @@ class UnknownNameError(GridoptError):
     """No solver, formulation or case has the given name; names the nearest, or else all."""
 
     def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=5, cutoff=0.5)
+        begun = [other for other in sorted(known) if name and other.startswith(name)]
+        near = begun[:5] or difflib.get_close_matches(name, known, n=5, cutoff=0.5)
         all_known = f"known are {', '.join(sorted(known))}"
         hint = f"did you mean {', '.join(near)}?" if near else all_known
         super().__init__(f"unknown {kind} {name!r}; {hint}")

@@ -21,6 +21,9 @@ from gridopt.solver import Solver
 
 T = TypeVar("T", Solver, Formulation)
 
+DISTRIBUTIONS = {"neal": "dwave-neal", "dwave": "dwave-samplers"}
+"""What to install for a module whose distribution has another name."""
+
 
 def solver_names() -> tuple[str, ...]:
     """Return the public names of all solvers, sorted."""
@@ -77,7 +80,7 @@ def make(owner: type[T], name: str, options: Mapping[str, Any]) -> T:
             known = ", ".join(sorted(option_names(owner)))
             raise OptionError(name, option, value, f"one of its options: {known}")
     for holder, values in of_part.items():
-        given[holder] = replace(parts[holder], **values)
+        given[holder] = replace(given.get(holder, parts[holder]), **values)
     return owner(**given)
 
 
@@ -114,7 +117,8 @@ def _find(kind: str, name: str, package: ModuleType, base: type[T]) -> type[T]:
         missing = (fault.name or "").partition(".")[0]
         if missing in ("", "gridopt"):
             raise
-        raise NotInstalledError(f"{kind} {name!r}", missing) from fault
+        package_name = DISTRIBUTIONS.get(missing, missing.replace("_", "-"))
+        raise NotInstalledError(f"{kind} {name!r}", package_name) from fault
     (found,) = (
         value
         for value in vars(module).values()

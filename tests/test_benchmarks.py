@@ -39,7 +39,7 @@ def test_smallest_case(tmp_path: Path, benchmark: Any) -> None:
     done = run_script(
         tmp_path,
         *("--cases", "kazarlis10", "--hours", "2", "--repeats", "1"),
-        *("--solvers", "highs", "scipy-milp", "neal", "qaoa", "random"),
+        *("--solvers", "highs", "scipy-milp", "neal", "qaoa", "random-qaoa"),
         *("--out", "rows.csv"),
     )
     assert done.returncode == 0, done.stderr
@@ -49,7 +49,7 @@ def test_smallest_case(tmp_path: Path, benchmark: Any) -> None:
     assert list(table.columns) == " ".join(benchmark.COLUMNS.values()).split()
     rows: Any = table.set_index("solver").to_dict("index")
     declined = {name for name, row in rows.items() if isinstance(row["declined"], str)}
-    assert declined == {"scipy-milp", "qaoa"}
+    assert declined == {"scipy-milp", "qaoa", "random-qaoa"}
     assert str(rows["highs"]["feasible"]) == "True"
     assert rows["highs"]["best_gap"] <= 1e-3
     assert rows["neal"]["bits"] > rows["neal"]["slack_bits"] > 0
@@ -75,6 +75,22 @@ def test_peer_finds_the_same_optimum(benchmark: Any) -> None:
     assert table["feasible"].all()
     np.testing.assert_allclose(table["cost"], table["cost"][0], rtol=1e-9)
     np.testing.assert_allclose(table["bound"], table["cost"][0], rtol=1e-6)
+
+
+def test_controls_mimic_their_samplers(benchmark: Any) -> None:
+    neal, qaoa = (benchmark.solver_class(name) for name in ("neal", "qaoa"))
+    coins = {
+        name: benchmark.make(
+            benchmark.RandomBits, name, benchmark.SAMPLER_OPTIONS[f"random-{name}"]
+        )
+        for name in ("neal", "qaoa")
+    }
+    annealer = benchmark.make(neal, "neal", benchmark.SAMPLER_OPTIONS["neal"])
+    assert coins["neal"].reads == annealer.reads
+    assert coins["neal"].lowering == annealer.lowering
+    assert coins["qaoa"].reads == qaoa().shots
+    assert coins["qaoa"].lowering == qaoa().lowering
+    assert coins["qaoa"].most_bits == qaoa().max_qubits
 
 
 def test_random_bits_are_those_of_the_seed(benchmark: Any) -> None:
