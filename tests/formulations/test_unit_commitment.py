@@ -194,15 +194,14 @@ def test_optimum_is_the_enumerated_one(
         assert run.bound <= run.cost + 1e-6
 
 
-def test_all_cases_but_known_ones_have_an_answer(
+def test_most_cases_have_an_answer(
     make_study: MakeStudy, make_units: Callable[..., ThermalUnits]
 ) -> None:
     feasible = []
-    for name, changes in CASES.items():
+    for changes in CASES.values():
         given = dict(changes)
         thermal = make_units(**given.pop("units", {}))  # type: ignore[arg-type]
         feasible.append(gridopt.solve(make_study(thermal=thermal, **given)).is_feasible)
-        assert isinstance(name, str)
     assert sum(feasible) >= 6
 
 
