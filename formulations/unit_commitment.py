@@ -106,7 +106,9 @@ class UnitCommitment(Formulation):
             network=self.network,
             committed=on,
             power_mw=np.where(on, power, 0.0),
-            reserve_mw=np.where(on, value("reserve_mw", len(units)), 0.0),
+            reserve_mw=np.where(on, value("reserve_mw", len(units)), 0.0)[np.newaxis][
+                : len(study.reserves)
+            ],
             renewable_mw=value("renewable_mw", len(study.renewables)),
             charge_mw=value("charge_mw", len(study.storage)),
             discharge_mw=value("discharge_mw", len(study.storage)),

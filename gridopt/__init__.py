@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gridopt.grid import Grid
     from gridopt.io.cases import load_case
     from gridopt.io.pandapower_net import read_pandapower
+    from gridopt.io.pglib_uc import read_pglib_uc
     from gridopt.io.profiles import read_profiles
     from gridopt.io.shipped import kazarlis
     from gridopt.io.unit_table import read_units
@@ -51,6 +52,7 @@ __all__ = [
     "plots",
     "power_flow",
     "read_pandapower",
+    "read_pglib_uc",
     "read_profiles",
     "read_units",
     "solve",
@@ -81,6 +83,7 @@ _HOME = {
     "load_case": "gridopt.io.cases",
     "power_flow": "gridopt.ac_power_flow",
     "read_pandapower": "gridopt.io.pandapower_net",
+    "read_pglib_uc": "gridopt.io.pglib_uc",
     "read_profiles": "gridopt.io.profiles",
     "read_units": "gridopt.io.unit_table",
     "solve": "gridopt.running",

@@ -15,3 +15,10 @@ def frozen(values: npt.ArrayLike, dtype: npt.DTypeLike = np.float64) -> npt.NDAr
     array = np.array(values, dtype=dtype)
     array.setflags(write=False)
     return array
+
+
+def freeze(instance: object, floats: str = "", integers: str = "", booleans: str = "") -> None:
+    """Freeze the named fields of a frozen dataclass, each as its kind of array."""
+    for names, dtype in ((floats, np.float64), (integers, np.int64), (booleans, np.bool_)):
+        for name in names.split():
+            object.__setattr__(instance, name, frozen(getattr(instance, name), dtype))

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
-from gridopt.arrays import FloatArray, IntArray, frozen
+from gridopt.arrays import BoolArray, FloatArray, IntArray, freeze
 from gridopt.errors import Issue
 
 ElementKey = tuple[str, int]
 """An element of the pandapower net: (type, index), such as ("gen", 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Interfaces:
+    """Groups of branches whose flows together have limits (corridors, borders): I of them.
+
+    Parameters
+    ----------
+    name : tuple of str, (I,)
+        Unique names.
+    weight : array, (I, L)
+        +1 where a branch's flow counts, −1 where it counts against its direction, else 0.
+    lower_mw, upper_mw : array, (I,)
+        Limits of the weighted sum.
+    """
+
+    name: tuple[str, ...] = ()
+    weight: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
+    lower_mw: FloatArray = field(default_factory=partial(np.zeros, 0))
+    upper_mw: FloatArray = field(default_factory=partial(np.zeros, 0))
+
+    def __post_init__(self) -> None:
+        freeze(self, floats="weight lower_mw upper_mw")
+
+    def __len__(self) -> int:
+        return len(self.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +67,11 @@ class Grid:
         Power taken by shunt conductances at 1 pu voltage.
     reference_bus : int
         Position of the bus whose angle is zero.
+    emergency_rating_mw : array, (L,)
+        Largest flow after an outage of another branch; the rating itself unless given.
+    may_fail : array of bool, (L,)
+        Branches whose outage an N−1 plan must stand; all unless given.
+    interfaces : Interfaces
 
     Notes
     -----
@@ -59,12 +90,22 @@ class Grid:
     rating_mw: FloatArray
     shunt_mw: FloatArray
     reference_bus: int = 0
+    emergency_rating_mw: FloatArray = field(default_factory=partial(np.array, np.nan))
+    may_fail: BoolArray = field(default_factory=partial(np.array, True))
+    interfaces: Interfaces = field(default_factory=Interfaces)
 
     def __post_init__(self) -> None:
-        for name in ("from_bus", "to_bus"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.int64))
-        for name in ("susceptance_mw", "shift_rad", "rating_mw", "shunt_mw"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        given = np.broadcast_to(self.emergency_rating_mw, (self.n_branches,))
+        emergency = np.where(np.isnan(given), self.rating_mw, given)
+        object.__setattr__(self, "emergency_rating_mw", emergency)
+        failing = np.broadcast_to(self.may_fail, (self.n_branches,))
+        object.__setattr__(self, "may_fail", failing)
+        freeze(self, floats="emergency_rating_mw", booleans="may_fail")
+        freeze(
+            self,
+            floats="susceptance_mw shift_rad rating_mw shunt_mw",
+            integers="from_bus to_bus",
+        )
 
     @staticmethod
     def single_bus(name: str = "system") -> Grid:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from gridopt.arrays import BoolArray, FloatArray, frozen
+from gridopt.requirements import SPINNING
 from gridopt.study import Study
 
 POWERS = (
@@ -20,6 +22,8 @@ POWERS = (
     "import_mw",
     "unserved_mw",
     "surplus_mw",
+    "flexible_mw",
+    "reserve_short_mw",
 )
 """Fields of a `Schedule` that hold MW or MWh."""
 
@@ -64,14 +68,20 @@ class Schedule:
     network : str
         ``"copperplate"`` or ``"dc"``: whether branch limits are among its rules.
     committed : array of bool, (G, T)
-    power_mw, reserve_mw : array, (G, T)
+    power_mw : array, (G, T)
         Of the thermal units.
+    reserve_mw : array, (P, G, T)
+        Of each product, held by each thermal unit.
     renewable_mw : array, (R, T)
     charge_mw, discharge_mw, soc_mwh : array, (S, T)
         Of the storage; state of charge at the end of each period.
     import_mw : array, (X, T)
         Of the exchange; negative is export.
     unserved_mw, surplus_mw : array, (B, T)
+    flexible_mw : array, (D, T)
+        Served of the flexible demand; all of it unless given.
+    reserve_short_mw : array, (K, T)
+        What is missing of each reserve requirement; nothing unless given.
     """
 
     study: Study
@@ -86,8 +96,15 @@ class Schedule:
     import_mw: FloatArray
     unserved_mw: FloatArray
     surplus_mw: FloatArray
+    flexible_mw: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
+    reserve_short_mw: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
 
     def __post_init__(self) -> None:
+        if not self.flexible_mw.size:
+            object.__setattr__(self, "flexible_mw", self.study.flexible.p_max_mw)
+        if not self.reserve_short_mw.size:
+            none = np.zeros_like(self.study.reserves.required_mw)
+            object.__setattr__(self, "reserve_short_mw", none)
         object.__setattr__(self, "committed", frozen(self.committed, np.bool_))
         for name in POWERS:
             object.__setattr__(self, name, frozen(getattr(self, name)))
@@ -100,11 +117,17 @@ class Schedule:
         np.add.at(injection, study.renewables.bus, self.renewable_mw)
         np.add.at(injection, study.storage.bus, self.discharge_mw - self.charge_mw)
         np.add.at(injection, study.exchange.bus, self.import_mw)
+        np.add.at(injection, study.flexible.bus, -self.flexible_mw)
         return injection
 
     def flow_mw(self) -> FloatArray:
         """Return the DC flow of each branch, (L, T)."""
         return self.study.grid.flows(self.injection_mw())
+
+    def held_mw(self, *kinds: str) -> FloatArray:
+        """Return what each thermal unit holds of all products of some kinds, (G, T)."""
+        chosen = self.study.reserves.products(*kinds)
+        return np.asarray(self.reserve_mw[chosen].sum(axis=0))
 
     def units(self) -> pd.DataFrame:
         """Return one row per generator and period: the table of ``schedule.csv``.
@@ -112,34 +135,47 @@ class Schedule:
         Returns
         -------
         DataFrame
-            Columns generator, period (from 0), committed (0 or 1), power_mw, reserve_mw; thermal
-            units first, then renewables, which are always committed and hold no reserve.
+            Columns generator, period (from 0), committed (0 or 1), power_mw, reserve_mw (of all
+            spinning products), and ``reserve_mw:NAME`` of each product where there are several;
+            thermal units first, then renewables, which are always committed and hold no reserve.
         """
-        T = self.study.n_periods
-        names = (*self.study.thermal.name, *self.study.renewables.name)
+        T, study = self.study.n_periods, self.study
+        names = (*study.thermal.name, *study.renewables.name)
         on = np.vstack([self.committed.astype(np.int64), np.ones_like(self.renewable_mw, np.int64)])
-        reserve = np.vstack([self.reserve_mw, np.zeros_like(self.renewable_mw)])
-        return pd.DataFrame(
-            {
-                "generator": np.repeat(np.array(names, dtype=object), T),
-                "period": np.tile(np.arange(T), len(names)),
-                "committed": on.ravel(),
-                "power_mw": np.vstack([self.power_mw, self.renewable_mw]).ravel(),
-                "reserve_mw": reserve.ravel(),
-            }
-        )
+
+        def column(held: FloatArray) -> FloatArray:
+            return np.vstack([held, np.zeros_like(self.renewable_mw)]).ravel()
+
+        table = {
+            "generator": np.repeat(np.array(names, dtype=object), T),
+            "period": np.tile(np.arange(T), len(names)),
+            "committed": on.ravel(),
+            "power_mw": np.vstack([self.power_mw, self.renewable_mw]).ravel(),
+            "reserve_mw": column(self.held_mw(SPINNING)),
+        }
+        if study.reserves.kind not in ((), (SPINNING,)):
+            for name, held in zip(study.reserves.product, self.reserve_mw, strict=True):
+                table[f"reserve_mw:{name}"] = column(held)
+        return pd.DataFrame(table)
 
     def dispatch(self) -> pd.DataFrame:
-        """Return time × element: MW of every thermal unit, renewable, storage and exchange."""
+        """Return time × element: MW that every element feeds in; what it takes is negative."""
         study = self.study
         columns = (
             *study.thermal.name,
             *study.renewables.name,
             *study.storage.name,
             *study.exchange.name,
+            *study.flexible.name,
         )
         values = np.vstack(
-            [self.power_mw, self.renewable_mw, self.discharge_mw - self.charge_mw, self.import_mw]
+            [
+                self.power_mw,
+                self.renewable_mw,
+                self.discharge_mw - self.charge_mw,
+                self.import_mw,
+                -self.flexible_mw,
+            ]
         )
         return pd.DataFrame(values.T, index=study.time, columns=list(columns))
 

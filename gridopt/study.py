@@ -8,278 +8,56 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gridopt.arrays import BoolArray, FloatArray, IntArray, frozen
-from gridopt.errors import Issue, raise_if_any
-from gridopt.grid import ElementKey, Grid
+from gridopt.arrays import FloatArray, IntArray, freeze
+from gridopt.elements import Exchange, FlexibleDemand, Renewables, Storage, ThermalUnits
+from gridopt.errors import Issue, StudyError, raise_if_any
+from gridopt.grid import Grid
+from gridopt.requirements import EnergyLimits, Reserves
 
 CAPACITY_TOLERANCE_MW = 1e-6
 
-NEIGHBOR = "neighbor"
-"""Element type of an exchange that stands for no element of the net: the slack takes it up."""
-
-NO_BUS: IntArray = np.zeros(0, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class CostCurve:
-    """Convex cost of one unit in $/h between its lowest and highest output.
-
-    cost(p) = f(p) + quadratic · p², f linear between its breakpoints.
-
-    Parameters
-    ----------
-    power_mw : tuple of float, (K,)
-        Breakpoints, rising; the first is the lowest output, the last the highest.
-    cost_per_h : tuple of float, (K,)
-        f at the breakpoints, in $/h.
-    quadratic : float
-        $/(MW² h), at least 0.
-    """
-
-    power_mw: tuple[float, ...]
-    cost_per_h: tuple[float, ...]
-    quadratic: float = 0.0
-
-    def cost(self, p_mw: FloatArray) -> FloatArray:
-        """Return the cost in $/h at each output, for a unit that is on."""
-        p = np.asarray(p_mw, dtype=np.float64)
-        return np.interp(p, self.power_mw, self.cost_per_h) + self.quadratic * p**2
-
-    @property
-    def widths_mw(self) -> FloatArray:
-        """Width of each segment, (K − 1,)."""
-        return np.diff(np.asarray(self.power_mw))
-
-    @property
-    def slopes_per_mwh(self) -> FloatArray:
-        """Slope of f on each segment, (K − 1,)."""
-        return np.diff(np.asarray(self.cost_per_h)) / self.widths_mw
-
-    @property
-    def is_convex(self) -> bool:
-        """Whether slopes do not fall (beyond rounding) and the quadratic part is not concave."""
-        slopes = self.slopes_per_mwh
-        scale = np.abs(slopes).max(initial=1.0)
-        return bool(self.quadratic >= 0 and (np.diff(slopes) >= -1e-9 * scale).all())
-
-
-@dataclass(frozen=True)
-class StartupCost:
-    """Cost of a start by the time that the unit has been off (hot, warm, …, cold).
-
-    Parameters
-    ----------
-    lag_h : tuple of float, (S,)
-        Hours off from which each category holds, rising.
-    cost : tuple of float, (S,)
-        $ a start, not falling.
-    """
-
-    lag_h: tuple[float, ...] = (0.0,)
-    cost: tuple[float, ...] = (0.0,)
-
-    def at(self, off_h: float) -> float:
-        """Return the cost of a start after `off_h` hours off; the first category is the least."""
-        reached = sum(lag <= off_h for lag in self.lag_h)
-        return self.cost[max(reached - 1, 0)]
-
-
-def _freeze(instance: object, floats: str = "", integers: str = "", booleans: str = "") -> None:
-    for names, dtype in ((floats, np.float64), (integers, np.int64), (booleans, np.bool_)):
-        for name in names.split():
-            object.__setattr__(instance, name, frozen(getattr(instance, name), dtype))
+FREE, FORCED_OUT, FIXED_ON = -1, 0, 1
+"""Values of `Study.fixed_status`."""
 
 
 @dataclass(frozen=True, eq=False)
-class ThermalUnits:
-    """Units that are committed: G of them, every array (G,) unless said otherwise.
+class Scenario:
+    """What demand and infeeds may turn out to be, once units are committed.
 
     Parameters
     ----------
-    element : tuple of (str, int)
-        Key in the pandapower net, such as ("sgen", 4).
-    name : tuple of str
-        Unique names.
-    bus : array of int
-        Position in the grid's buses.
-    p_min_mw, p_max_mw : array
-        Output limits of a unit that is on.
-    ramp_up_mw_per_h, ramp_down_mw_per_h : array
-        inf where there is no limit.
-    startup_ramp_mw, shutdown_ramp_mw : array
-        Highest output in the first (last) period on; inf where there is no limit.
-    min_up_time_h, min_down_time_h : array
-        Hours; rounded up to whole periods.
-    initial_status_h : array
-        Hours on (+) or off (−) before the first period; never 0.
-    initial_power_mw : array
-        Output just before the first period; NaN where unknown, which leaves the first ramp free.
-    must_run : array of bool
-    cost : tuple of CostCurve
-    startup_cost : tuple of StartupCost
+    name : str
+    probability : float
+        More than 0; those of a study add up to 1.
+    demand_mw : array, (B, T)
+    renewable_min_mw, renewable_max_mw : array, (R, T)
     """
 
-    element: tuple[ElementKey, ...]
-    name: tuple[str, ...]
-    bus: IntArray
-    p_min_mw: FloatArray
-    p_max_mw: FloatArray
-    ramp_up_mw_per_h: FloatArray
-    ramp_down_mw_per_h: FloatArray
-    startup_ramp_mw: FloatArray
-    shutdown_ramp_mw: FloatArray
-    min_up_time_h: FloatArray
-    min_down_time_h: FloatArray
-    initial_status_h: FloatArray
-    initial_power_mw: FloatArray
-    must_run: BoolArray
-    cost: tuple[CostCurve, ...]
-    startup_cost: tuple[StartupCost, ...]
+    name: str
+    probability: float
+    demand_mw: FloatArray
+    renewable_min_mw: FloatArray
+    renewable_max_mw: FloatArray
 
     def __post_init__(self) -> None:
-        _freeze(
+        freeze(self, floats="demand_mw renewable_min_mw renewable_max_mw")
+
+    def during(self, hours: slice) -> Scenario:
+        """Return some of the periods."""
+        return replace(
             self,
-            floats="p_min_mw p_max_mw ramp_up_mw_per_h ramp_down_mw_per_h startup_ramp_mw "
-            "shutdown_ramp_mw min_up_time_h min_down_time_h initial_status_h initial_power_mw",
-            integers="bus",
-            booleans="must_run",
+            demand_mw=self.demand_mw[:, hours],
+            renewable_min_mw=self.renewable_min_mw[:, hours],
+            renewable_max_mw=self.renewable_max_mw[:, hours],
         )
-
-    def __len__(self) -> int:
-        return len(self.name)
-
-    @property
-    def initial_on(self) -> BoolArray:
-        """Whether each unit is on before the first period."""
-        return np.asarray(self.initial_status_h > 0)
-
-
-@dataclass(frozen=True, eq=False)
-class Renewables:
-    """Injections that are not committed: wind, sun, run of river, fixed feed-in; R of them.
-
-    Parameters
-    ----------
-    element, name, bus
-        As in `ThermalUnits`, (R,).
-    p_min_mw : array, (R, T)
-        What must be taken; equal to `p_max_mw` where nothing can be curtailed.
-    p_max_mw : array, (R, T)
-        What is available.
-    cost_per_mwh : array, (R,)
-    """
-
-    element: tuple[ElementKey, ...]
-    name: tuple[str, ...]
-    bus: IntArray
-    p_min_mw: FloatArray
-    p_max_mw: FloatArray
-    cost_per_mwh: FloatArray
-
-    def __post_init__(self) -> None:
-        _freeze(self, floats="p_min_mw p_max_mw cost_per_mwh", integers="bus")
-
-    def __len__(self) -> int:
-        return len(self.name)
-
-    @staticmethod
-    def none(n_periods: int) -> Renewables:
-        """Return an empty set."""
-        empty = np.zeros((0, n_periods))
-        return Renewables((), (), NO_BUS, empty, empty, np.zeros(0))
-
-
-@dataclass(frozen=True, eq=False)
-class Storage:
-    """Storage that is dispatched: S of them, every array (S,).
-
-    Parameters
-    ----------
-    element, name, bus
-        As in `ThermalUnits`.
-    charge_max_mw, discharge_max_mw : array
-        Both at least 0, measured at the grid.
-    energy_min_mwh, energy_max_mwh : array
-    initial_soc_mwh : array
-        State of charge before the first period; the last period ends with at least as much.
-    charge_efficiency, discharge_efficiency : array
-        In (0, 1].
-    """
-
-    element: tuple[ElementKey, ...]
-    name: tuple[str, ...]
-    bus: IntArray
-    charge_max_mw: FloatArray
-    discharge_max_mw: FloatArray
-    energy_min_mwh: FloatArray
-    energy_max_mwh: FloatArray
-    initial_soc_mwh: FloatArray
-    charge_efficiency: FloatArray
-    discharge_efficiency: FloatArray
-
-    def __post_init__(self) -> None:
-        _freeze(
-            self,
-            floats="charge_max_mw discharge_max_mw energy_min_mwh energy_max_mwh "
-            "initial_soc_mwh charge_efficiency discharge_efficiency",
-            integers="bus",
-        )
-
-    def __len__(self) -> int:
-        return len(self.name)
-
-    @staticmethod
-    def none() -> Storage:
-        """Return an empty set."""
-        return Storage((), (), NO_BUS, *[np.zeros(0)] * 7)
-
-
-@dataclass(frozen=True, eq=False)
-class Exchange:
-    """Connections to a market or a neighboring system: X of them.
-
-    Importing m MW for an hour costs price · m + slope · m² / 2; m < 0 is export.
-
-    Parameters
-    ----------
-    element, name, bus
-        As in `ThermalUnits`, (X,).
-    import_max_mw, export_max_mw : array, (X,)
-        Both at least 0.
-    price_per_mwh : array, (X, T)
-    slope_per_mw2h : array, (X, T)
-        Rise of the price with each MW imported, at least 0.
-    """
-
-    element: tuple[ElementKey, ...]
-    name: tuple[str, ...]
-    bus: IntArray
-    import_max_mw: FloatArray
-    export_max_mw: FloatArray
-    price_per_mwh: FloatArray
-    slope_per_mw2h: FloatArray
-
-    def __post_init__(self) -> None:
-        _freeze(
-            self,
-            floats="import_max_mw export_max_mw price_per_mwh slope_per_mw2h",
-            integers="bus",
-        )
-
-    def __len__(self) -> int:
-        return len(self.name)
-
-    @staticmethod
-    def none(n_periods: int) -> Exchange:
-        """Return an empty set."""
-        empty = np.zeros((0, n_periods))
-        return Exchange((), (), NO_BUS, np.zeros(0), np.zeros(0), empty, empty)
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,8 +77,15 @@ class Study:
     renewables : Renewables
     storage : Storage
     exchange : Exchange
-    reserve_mw : array, (T,)
-        Spinning reserve asked of the thermal units together.
+    reserves : Reserves
+        Products, zones and requirements; `Reserves.spinning` for one of the whole system.
+    flexible : FlexibleDemand
+        Demand beside `demand_mw` that answers to prices.
+    energy_limits : EnergyLimits
+    fixed_status : array of int, (G, T)
+        `FREE`, `FORCED_OUT` or `FIXED_ON` in each period.
+    scenarios : tuple of Scenario
+        What demand and infeeds may turn out to be; empty where those above are certain.
     unserved_cost_per_mwh, surplus_cost_per_mwh : float or None
         Price of demand not served, and of energy nobody takes; None allows neither.
     assumptions : tuple of str
@@ -324,14 +109,32 @@ class Study:
     renewables: Renewables
     storage: Storage
     exchange: Exchange
-    reserve_mw: FloatArray
+    reserves: Reserves = field(default_factory=partial(Reserves.none, 0))
+    flexible: FlexibleDemand = field(default_factory=partial(FlexibleDemand.none, 0))
+    energy_limits: EnergyLimits = field(default_factory=EnergyLimits.none)
+    fixed_status: IntArray = field(default_factory=partial(np.full, (1, 1), FREE))
+    scenarios: tuple[Scenario, ...] = ()
     unserved_cost_per_mwh: float | None = None
     surplus_cost_per_mwh: float | None = None
     assumptions: tuple[str, ...] = ()
     net: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        _freeze(self, floats="demand_mw reserve_mw")
+        freeze(self, floats="demand_mw")
+        G, R, T = len(self.thermal), len(self.renewables), self.n_periods
+        reserves = self.reserves if self.reserves.requirement else Reserves.none(T)
+        spread = {
+            "reserves": reserves.spread(G, self.grid.n_buses),
+            "flexible": self.flexible if len(self.flexible) else FlexibleDemand.none(T),
+            "energy_limits": self.energy_limits
+            if len(self.energy_limits)
+            else EnergyLimits.none(G, R),
+        }
+        if self.fixed_status.shape == (1, 1):
+            spread["fixed_status"] = np.broadcast_to(self.fixed_status, (G, T))
+        for name, value in spread.items():
+            object.__setattr__(self, name, value)
+        freeze(self, integers="fixed_status")
         raise_if_any(list(_issues(self)))
 
     @property
@@ -344,9 +147,49 @@ class Study:
         """Demand of all buses, (T,)."""
         return np.asarray(self.demand_mw.sum(axis=0))
 
+    def during(self, first: int, periods: int) -> Study:
+        """Return some of the periods: limits over all periods are cut in proportion.
+
+        The initial state stays; with `first` above 0 it is for the caller to replace.
+        """
+        hours = slice(first, first + periods)
+        return replace(
+            self,
+            time=self.time[hours],
+            demand_mw=self.demand_mw[:, hours],
+            renewables=self.renewables.during(hours),
+            exchange=self.exchange.during(hours),
+            reserves=self.reserves.during(hours),
+            flexible=self.flexible.during(hours),
+            energy_limits=self.energy_limits.scaled(periods / self.n_periods),
+            fixed_status=self.fixed_status[:, hours],
+            scenarios=tuple(scenario.during(hours) for scenario in self.scenarios),
+        )
+
+    def in_scenario(self, scenario: Scenario) -> Study:
+        """Return the study in which one scenario is certain."""
+        return replace(
+            self,
+            name=f"{self.name}, {scenario.name}",
+            demand_mw=scenario.demand_mw,
+            renewables=replace(
+                self.renewables,
+                p_min_mw=scenario.renewable_min_mw,
+                p_max_mw=scenario.renewable_max_mw,
+            ),
+            scenarios=(),
+        )
+
     def steps(self, hours: FloatArray) -> IntArray:
         """Return hours as whole periods, rounded up."""
         return np.ceil(np.asarray(hours) / self.period_h - 1e-9).astype(np.int64)
+
+    def held_periods(self) -> IntArray:
+        """Return for how many first periods each unit must keep its initial status, (G,)."""
+        units = self.thermal
+        status = units.initial_status_h
+        left_h = np.where(status > 0, units.min_up_time_h - status, units.min_down_time_h + status)
+        return np.maximum(self.steps(left_h), 0)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over all data that enter the optimization, 16 hex digits of it."""
@@ -377,27 +220,47 @@ def _issues(study: Study) -> Iterator[Issue]:
     shaped = list(_shape_issues(study))
     yield from shaped
     yield from _name_issues(study)
-    for g in range(len(study.thermal)):
-        yield from _thermal_issues(study.thermal, g)
-    yield from _storage_issues(study.storage)
+    yield from study.thermal.issues()
+    yield from study.renewables.issues()
+    yield from study.storage.issues()
+    yield from study.reserves.issues()
+    yield from study.flexible.issues()
+    yield from study.energy_limits.issues()
     yield from _number_issues(study)
     if not shaped:
+        yield from _fixed_status_issues(study)
         yield from _capacity_issues(study)
+        yield from _scenario_issues(study)
 
 
 def _shape_issues(study: Study) -> Iterator[Issue]:
-    T = study.n_periods
+    B, T = study.grid.n_buses, study.n_periods
+    G, R, D = len(study.thermal), len(study.renewables), len(study.flexible)
+    P, K, E = len(study.reserves), len(study.reserves.requirement), len(study.energy_limits)
     expected = {
-        "demand_mw": (study.demand_mw, (study.grid.n_buses, T)),
-        "reserve_mw": (study.reserve_mw, (T,)),
-        "renewables.p_max_mw": (study.renewables.p_max_mw, (len(study.renewables), T)),
-        "renewables.p_min_mw": (study.renewables.p_min_mw, (len(study.renewables), T)),
-        "exchange.price_per_mwh": (study.exchange.price_per_mwh, (len(study.exchange), T)),
-        "exchange.slope_per_mw2h": (study.exchange.slope_per_mw2h, (len(study.exchange), T)),
+        "demand_mw": (B, T),
+        "fixed_status": (G, T),
+        "renewables.p_max_mw": (R, T),
+        "renewables.p_min_mw": (R, T),
+        "exchange.price_per_mwh": (len(study.exchange), T),
+        "exchange.slope_per_mw2h": (len(study.exchange), T),
+        "reserves.offer_max_mw": (P, G),
+        "reserves.offer_cost_per_mwh": (P, G),
+        "reserves.zone": (K, B),
+        "reserves.required_mw": (K, T),
+        "reserves.of_product": (K,),
+        "reserves.shortage_cost_per_mwh": (K,),
+        "flexible.p_min_mw": (D, T),
+        "flexible.p_max_mw": (D, T),
+        "flexible.value_per_mwh": (D,),
+        "energy_limits.thermal_per_mwh": (E, G),
+        "energy_limits.thermal_per_h": (E, G),
+        "energy_limits.renewable_per_mwh": (E, R),
     }
-    for name, (array, shape) in expected.items():
-        if array.shape != shape:
-            yield Issue("study", f"shape of {name}", array.shape, str(shape))
+    for name, shape in expected.items():
+        found = attrgetter(name)(study).shape
+        if found != shape:
+            yield Issue("study", f"shape of {name}", found, str(shape))
     if T == 0:
         yield Issue("study", "periods", 0, "at least 1")
     if not study.period_h > 0:
@@ -405,100 +268,23 @@ def _shape_issues(study: Study) -> Iterator[Issue]:
 
 
 def _name_issues(study: Study) -> Iterator[Issue]:
-    groups = (study.thermal, study.renewables, study.storage, study.exchange)
-    names = [name for group in groups for name in group.name]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield Issue(f"element {name!r}", "name", f"used {names.count(name)} times", "a unique name")
-
-
-def _thermal_issues(units: ThermalUnits, g: int) -> Iterator[Issue]:
-    low, high = float(units.p_min_mw[g]), float(units.p_max_mw[g])
-    status, power = float(units.initial_status_h[g]), float(units.initial_power_mw[g])
-    checks: list[tuple[bool, str, Any, str]] = [
-        (np.isfinite(high) and high >= 0, "p_max_mw", high, "a number of at least 0"),
-        (low >= 0, "p_min_mw", low, "at least 0"),
-        (low <= high, "p_min_mw", low, f"at most p_max_mw = {high:g}"),
-        (units.min_up_time_h[g] > 0, "min_up_time_h", float(units.min_up_time_h[g]), "more than 0"),
-        (
-            units.min_down_time_h[g] > 0,
-            "min_down_time_h",
-            float(units.min_down_time_h[g]),
-            "more than 0",
-        ),
-        (
-            np.isfinite(status) and status != 0,
-            "initial_status_h",
-            status,
-            "hours on (+) or off (−), never 0",
-        ),
-        (
-            not (status < 0 and power > 0),
-            "initial_power_mw",
-            power,
-            f"0, as initial_status_h = {status:g} says off",
-        ),
-        (
-            not (status > 0 and not (np.isnan(power) or low - 1e-6 <= power <= high + 1e-6)),
-            "initial_power_mw",
-            power,
-            f"{low:g} to {high:g}, as initial_status_h = {status:g} says on",
-        ),
-        (
-            not (units.must_run[g] and -units.min_down_time_h[g] < status < 0),
-            "must_run",
-            True,
-            f"false, as the unit must stay off: initial_status_h = {status:g} "
-            f"and min_down_time_h = {units.min_down_time_h[g]:g}",
-        ),
-        (units.cost[g].is_convex, "cost segments", units.cost[g].slopes_per_mwh, "rising slopes"),
-    ]
-    for name in ("ramp_up_mw_per_h", "ramp_down_mw_per_h"):
-        ramp = float(getattr(units, name)[g])
-        checks.append((ramp > 0, name, ramp, "more than 0"))
-    for name in ("startup_ramp_mw", "shutdown_ramp_mw"):
-        ramp = float(getattr(units, name)[g])
-        checks.append((ramp >= low - 1e-9, name, ramp, f"at least p_min_mw = {low:g}"))
-    checks += _startup_checks(units.startup_cost[g])
-    where = f"{units.element[g][0]} {units.element[g][1]} ({units.name[g]})"
-    for right, name, value, expected in checks:
-        if not right:
-            yield Issue(where, name, value, expected)
-
-
-def _startup_checks(startup: StartupCost) -> list[tuple[bool, str, Any, str]]:
-    lags, costs = np.asarray(startup.lag_h), np.asarray(startup.cost)
-    return [
-        (bool((np.diff(lags) > 0).all()), "startup lags", startup.lag_h, "rising hours"),
-        (
-            bool((costs >= 0).all() and (np.diff(costs) >= 0).all()),
-            "startup costs",
-            startup.cost,
-            "at least 0 and not falling with the time off",
-        ),
-    ]
-
-
-def _storage_issues(storage: Storage) -> Iterator[Issue]:
-    for s in range(len(storage)):
-        where = f"{storage.element[s][0]} {storage.element[s][1]} ({storage.name[s]})"
-        low, high = float(storage.energy_min_mwh[s]), float(storage.energy_max_mwh[s])
-        soc = float(storage.initial_soc_mwh[s])
-        if not 0 <= low <= high:
-            yield Issue(where, "energy_min_mwh", low, f"0 to energy_max_mwh = {high:g}")
-        if not low <= soc <= high:
-            yield Issue(where, "initial_soc_mwh", soc, f"{low:g} to {high:g}")
-        for name in ("charge_max_mw", "discharge_max_mw"):
-            if not getattr(storage, name)[s] >= 0:
-                yield Issue(where, name, float(getattr(storage, name)[s]), "at least 0")
-        for name in ("charge_efficiency", "discharge_efficiency"):
-            if not 0 < getattr(storage, name)[s] <= 1:
-                yield Issue(where, name, float(getattr(storage, name)[s]), "more than 0, at most 1")
+    groups = (study.thermal, study.renewables, study.storage, study.exchange, study.flexible)
+    names = {
+        "element": [name for group in groups for name in group.name],
+        "reserve": list(study.reserves.product),
+        "reserve requirement": list(study.reserves.requirement),
+        "energy limit": list(study.energy_limits.name),
+        "scenario": [scenario.name for scenario in study.scenarios],
+    }
+    for kind, used in names.items():
+        for name in sorted({name for name in used if used.count(name) > 1}):
+            times = f"used {used.count(name)} times"
+            yield Issue(f"{kind} {name!r}", "name", times, "a unique name")
 
 
 def _number_issues(study: Study) -> Iterator[Issue]:
     arrays = {
         "demand_mw": study.demand_mw,
-        "reserve_mw": study.reserve_mw,
         "renewables.p_max_mw": study.renewables.p_max_mw,
         "renewables.p_min_mw": study.renewables.p_min_mw,
         "exchange.price_per_mwh": study.exchange.price_per_mwh,
@@ -507,24 +293,56 @@ def _number_issues(study: Study) -> Iterator[Issue]:
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             yield Issue("study", f"{name}{bad[0].tolist()}", "not a number", "a number")
-    if (study.reserve_mw < 0).any():
-        yield Issue("study", "reserve_mw", float(study.reserve_mw.min()), "at least 0")
     if (study.exchange.slope_per_mw2h < 0).any():
         low = float(study.exchange.slope_per_mw2h.min())
         yield Issue("study", "exchange.slope_per_mw2h", low, "at least 0")
-    for r, name in enumerate(study.renewables.name):
-        if (study.renewables.p_min_mw[r] > study.renewables.p_max_mw[r] + 1e-9).any():
-            low = float((study.renewables.p_min_mw[r] - study.renewables.p_max_mw[r]).max())
-            yield Issue(name, "p_min_mw", f"{low:g} above p_max_mw", "at most p_max_mw")
     for name in ("unserved_cost_per_mwh", "surplus_cost_per_mwh"):
         price = getattr(study, name)
         if price is not None and not (np.isfinite(price) and price >= 0):
             yield Issue("study", name, price, "at least 0, or none")
 
 
+def _fixed_status_issues(study: Study) -> Iterator[Issue]:
+    """Report hours fixed against must-run or against the rest of a minimum time."""
+    units, fixed = study.thermal, study.fixed_status
+    known = np.isin(fixed, (FREE, FORCED_OUT, FIXED_ON))
+    held = study.held_periods()
+    on = units.initial_on
+    for g, name in enumerate(units.name):
+        kept = slice(0, int(held[g]))
+        against = FORCED_OUT if on[g] else FIXED_ON
+        checks = (
+            (known[g].all(), f"{FREE}, {FORCED_OUT} or {FIXED_ON}"),
+            (not (units.must_run[g] and (fixed[g] == FORCED_OUT).any()), "no hour out: must_run"),
+            (
+                not (fixed[g, kept] == against).any(),
+                f"{'on' if on[g] else 'off'} in the first {held[g]} periods, "
+                f"as initial_status_h = {units.initial_status_h[g]:g} asks",
+            ),
+        )
+        for right, expected in checks:
+            if not right:
+                yield Issue(f"unit {name}", "fixed_status", fixed[g].tolist(), expected)
+
+
+def _scenario_issues(study: Study) -> Iterator[Issue]:
+    total = sum(scenario.probability for scenario in study.scenarios)
+    if study.scenarios and abs(total - 1.0) > 1e-9:
+        yield Issue("scenarios", "probability", f"{total:g} in all", "1 in all")
+    for scenario in study.scenarios:
+        where = f"scenario {scenario.name}"
+        if not scenario.probability > 0:
+            yield Issue(where, "probability", scenario.probability, "more than 0")
+        try:
+            study.in_scenario(scenario)
+        except StudyError as fault:
+            for issue in fault.issues:
+                yield replace(issue, element=f"{where}: {issue.element}")
+
+
 def _capacity_issues(study: Study) -> Iterator[Issue]:
     """Report the hours whose demand no plan can serve, unless unserved energy has a price."""
-    if study.unserved_cost_per_mwh is not None:
+    if study.unserved_cost_per_mwh is not None or study.scenarios:
         return
     capacity = (
         study.thermal.p_max_mw.sum()
@@ -532,7 +350,8 @@ def _capacity_issues(study: Study) -> Iterator[Issue]:
         + study.storage.discharge_max_mw.sum()
         + study.exchange.import_max_mw.sum()
     )
-    short = study.total_demand_mw + study.grid.offset_mw.sum() - capacity
+    wanted = study.total_demand_mw + study.flexible.p_min_mw.sum(axis=0)
+    short = wanted + study.grid.offset_mw.sum() - capacity
     hours = np.flatnonzero(short > CAPACITY_TOLERANCE_MW)
     if not len(hours):
         return

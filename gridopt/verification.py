@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gridopt.arrays import FloatArray
+from gridopt.requirements import REGULATION_UP, SPINNING
 from gridopt.results import POWERS, Schedule, Violation
 from gridopt.study import Study
 
@@ -136,7 +137,7 @@ def _next_status_h(status_h: float, on: bool, period_h: float) -> float:
 def _not_a_number(schedule: Schedule) -> Iterator[Violation]:
     """Powers are numbers."""
     for name in POWERS:
-        for _, t in np.argwhere(~np.isfinite(getattr(schedule, name))):
+        for *_, t in np.argwhere(~np.isfinite(getattr(schedule, name))):
             yield Violation("finite", name, schedule.study.time[t], float("nan"), 0.0)
 
 
@@ -148,9 +149,12 @@ def _balance(schedule: Schedule) -> Iterator[Violation]:
 
 
 def _reserve(schedule: Schedule) -> Iterator[Violation]:
-    """Spinning reserve reaches what the study asks for."""
-    short = schedule.study.reserve_mw - schedule.reserve_mw.sum(axis=0)
-    yield from _where(schedule, "reserve", ("system",), short[np.newaxis], 0.0)
+    """Each reserve requirement is met by its product's units in its zone, or priced as short."""
+    study, reserves = schedule.study, schedule.study.reserves
+    counts = reserves.zone[:, study.thermal.bus][:, :, np.newaxis]
+    held = (counts * schedule.reserve_mw[reserves.of_product]).sum(axis=1)
+    short = reserves.required_mw - held - schedule.reserve_short_mw
+    yield from _where(schedule, "reserve", reserves.requirement, short, 0.0)
 
 
 def _output_limits(schedule: Schedule) -> Iterator[Violation]:
@@ -158,17 +162,18 @@ def _output_limits(schedule: Schedule) -> Iterator[Violation]:
     units, on = schedule.study.thermal, schedule.committed
     low = np.where(on, units.p_min_mw[:, np.newaxis], 0.0)
     high = np.where(on, units.p_max_mw[:, np.newaxis], 0.0)
-    power, both = schedule.power_mw, schedule.power_mw + schedule.reserve_mw
+    power, both = schedule.power_mw, schedule.power_mw + schedule.held_mw(SPINNING, REGULATION_UP)
     yield from _where(schedule, "p_min", units.name, low, power)
     yield from _where(schedule, "p_max", units.name, both, high)
-    yield from _where(schedule, "reserve_sign", units.name, -schedule.reserve_mw, 0.0)
+    for held in schedule.reserve_mw:
+        yield from _where(schedule, "reserve_sign", units.name, -held, 0.0)
 
 
 def _start_and_stop_limits(schedule: Schedule) -> Iterator[Violation]:
     """Power and reserve keep the start-up limit when starting, the other one before a stop."""
     units, on = schedule.study.thermal, schedule.committed
     before = np.column_stack([units.initial_on, on[:, :-1]])
-    both = schedule.power_mw + schedule.reserve_mw
+    both = schedule.power_mw + schedule.held_mw(SPINNING, REGULATION_UP)
     starting = np.where(on & ~before, both, -np.inf)
     yield from _where(
         schedule, "startup_ramp", units.name, starting, units.startup_ramp_mw[:, np.newaxis]
@@ -189,8 +194,9 @@ def _ramps(schedule: Schedule) -> Iterator[Violation]:
     last = np.column_stack([initial, above[:, :-1]])
     up = (units.ramp_up_mw_per_h * study.period_h)[:, np.newaxis]
     down = (units.ramp_down_mw_per_h * study.period_h)[:, np.newaxis]
+    held = schedule.held_mw(SPINNING, REGULATION_UP)
     # an unknown initial power (NaN) compares as no violation
-    yield from _where(schedule, "ramp_up", units.name, above + schedule.reserve_mw - last, up)
+    yield from _where(schedule, "ramp_up", units.name, above + held - last, up)
     yield from _where(schedule, "ramp_down", units.name, last - above, down)
 
 

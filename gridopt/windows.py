@@ -15,9 +15,11 @@ from itertools import pairwise
 import numpy as np
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.elements import NEIGHBOR, CostCurve, Exchange, Renewables, ThermalUnits
 from gridopt.errors import Issue, raise_if_any
+from gridopt.requirements import EnergyLimits, Reserves
 from gridopt.results import Schedule
-from gridopt.study import NEIGHBOR, CostCurve, Exchange, Renewables, Study, ThermalUnits
+from gridopt.study import Study
 
 PIECES = 10
 """Linear pieces that stand for a quadratic cost in the supply curve."""
@@ -73,7 +75,9 @@ def window(schedule: Schedule, units: Sequence[str], first: int, periods: int) -
             price_per_mwh=price,
             slope_per_mw2h=slope,
         ),
-        reserve_mw=np.zeros(periods),
+        reserves=Reserves.none(periods),
+        fixed_status=study.fixed_status[chosen][:, hours],
+        energy_limits=EnergyLimits.none(),
         unserved_cost_per_mwh=None,
         surplus_cost_per_mwh=None,
         assumptions=(
@@ -95,8 +99,18 @@ def _check(study: Study, units: Sequence[str], first: int, periods: int) -> None
     if not (first >= 0 and periods >= 1 and first + periods <= study.n_periods):
         found = f"{first} to {first + periods}"
         issues.append(Issue("window", "periods", found, f"within 0 to {study.n_periods}"))
-    if len(study.storage) or len(study.exchange):
-        issues.append(Issue("window", "study", "storage or exchange", "thermal units only"))
+    beside = {
+        "storage": len(study.storage),
+        "exchange": len(study.exchange),
+        "flexible demand": len(study.flexible),
+        "energy limits": len(study.energy_limits),
+        "scenarios": len(study.scenarios),
+    }
+    issues += [
+        Issue("window", "study", f"has {what}", "thermal units and renewables only")
+        for what, count in beside.items()
+        if count
+    ]
     raise_if_any(issues)
 
 

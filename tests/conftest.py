@@ -8,16 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridopt.elements import CostCurve, Exchange, Renewables, StartupCost, Storage, ThermalUnits
 from gridopt.grid import Grid
-from gridopt.study import (
-    CostCurve,
-    Exchange,
-    Renewables,
-    StartupCost,
-    Storage,
-    Study,
-    ThermalUnits,
-)
+from gridopt.study import Study
 
 StudyFactory = Callable[..., Study]
 
@@ -87,7 +80,6 @@ def make_study() -> StudyFactory:
             "renewables": Renewables.none(T),
             "storage": Storage.none(),
             "exchange": Exchange.none(T),
-            "reserve_mw": np.zeros(T),
         }
         return Study(**{**parts, **changes})  # type: ignore[arg-type]
 

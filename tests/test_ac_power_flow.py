@@ -27,7 +27,7 @@ def proportional(study: Study) -> Schedule:
     none = np.zeros((0, study.n_periods))
     nowhere = np.zeros((study.grid.n_buses, study.n_periods))
     return Schedule(
-        study, "copperplate", on, power, np.zeros(on.shape), none, none, none, none, none,
+        study, "copperplate", on, power, np.zeros((0, *on.shape)), none, none, none, none, none,
         nowhere, nowhere,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ import gridopt
 
 ROOT = Path(__file__).resolve().parents[1]
 
-DATA = "errors arrays grid study results"
+DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays program solution"
 LOWERING = "lift reduction linearization bits encoding penalties weights"
 
@@ -27,8 +27,10 @@ MAY_IMPORT = {
     "arrays": "errors",
     # the study and the plan: they know of no program
     "grid": "errors arrays",
-    "study": "errors arrays grid",
-    "results": "errors arrays grid study",
+    "elements": "errors arrays grid",
+    "requirements": "errors arrays",
+    "study": "errors arrays grid elements requirements",
+    "results": "errors arrays grid elements requirements study",
     "data": "",
     "io": f"{DATA} data",
     "plots": DATA,

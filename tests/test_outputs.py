@@ -13,6 +13,7 @@ import pytest
 
 from gridopt.errors import StudyError
 from gridopt.outputs import check_folder, write_run
+from gridopt.requirements import Reserves
 from gridopt.running import Run, solve
 from gridopt.study import Study
 
@@ -22,12 +23,12 @@ COLUMNS = ["generator", "period", "committed", "power_mw", "reserve_mw"]
 
 @pytest.fixture(scope="module")
 def run(make_study: Callable[..., Study]) -> Run:
-    return solve(make_study(reserve_mw=np.full(4, 5.0)))
+    return solve(make_study(reserves=Reserves.spinning(np.full(4, 5.0))))
 
 
 @pytest.fixture(scope="module")
 def no_answer(make_study: Callable[..., Study]) -> Run:
-    return solve(make_study(reserve_mw=np.full(4, 1000.0)))
+    return solve(make_study(reserves=Reserves.spinning(np.full(4, 1000.0))))
 
 
 def names(folder: Path) -> list[str]:
@@ -53,7 +54,7 @@ def test_the_table_is_the_schedule(run: Run, tmp_path: Path) -> None:
     assert run.schedule is not None
     power = table.pivot_table(index="generator", columns="period", values="power_mw", sort=False)
     assert np.array_equal(power.to_numpy(), run.schedule.power_mw)
-    assert table["reserve_mw"].to_numpy() == pytest.approx(run.schedule.reserve_mw.ravel())
+    assert table["reserve_mw"].to_numpy() == pytest.approx(run.schedule.reserve_mw[0].ravel())
     assert table["committed"].tolist() == run.schedule.committed.astype(int).ravel().tolist()
 
 

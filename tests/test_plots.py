@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 
 from gridopt import plots
 from gridopt.arrays import BoolArray
+from gridopt.elements import CostCurve, Exchange, Renewables, StartupCost, Storage, ThermalUnits
 from gridopt.grid import Grid
 from gridopt.results import Schedule
-from gridopt.study import CostCurve, Exchange, Renewables, StartupCost, Storage, Study, ThermalUnits
+from gridopt.study import Study
 
 T = 24
 Draw = Callable[[Schedule], Figure]
@@ -58,12 +59,22 @@ def single_bus(units: ThermalUnits, committed: BoolArray) -> Schedule:
         renewables=Renewables.none(T),
         storage=Storage.none(),
         exchange=Exchange.none(T),
-        reserve_mw=np.zeros(T),
     )
     none = np.zeros((0, T))
     zero = np.zeros((1, T))
     return Schedule(
-        study, "copperplate", committed, power, 0 * power, none, none, none, none, none, zero, zero
+        study,
+        "copperplate",
+        committed,
+        power,
+        np.zeros((0, *power.shape)),
+        none,
+        none,
+        none,
+        none,
+        none,
+        zero,
+        zero,
     )
 
 
@@ -118,7 +129,6 @@ def three_buses() -> Schedule:
             price_per_mwh=ones,
             slope_per_mw2h=0 * ones,
         ),
-        reserve_mw=np.zeros(T),
         unserved_cost_per_mwh=1000.0,
         surplus_cost_per_mwh=1000.0,
     )
@@ -132,7 +142,7 @@ def three_buses() -> Schedule:
         network="dc",
         committed=np.ones((1, T), dtype=np.bool_),
         power_mw=power,
-        reserve_mw=0 * power,
+        reserve_mw=np.zeros((0, *power.shape)),
         renewable_mw=wind,
         charge_mw=charge,
         discharge_mw=discharge,

@@ -16,6 +16,7 @@ from gridopt.errors import OptionError, UnknownNameError
 from gridopt.formulation import Formulation
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.program import Program
+from gridopt.requirements import Reserves
 from gridopt.results import Schedule
 from gridopt.running import peak_rss_mb, solve, versions
 from gridopt.solution import Termination
@@ -98,7 +99,7 @@ def test_bad_names_and_options_are_refused_before_any_work(make_study: MakeStudy
 
 
 def test_no_answer_costs_infinity_and_is_recorded_as_none(make_study: MakeStudy) -> None:
-    run = solve(make_study(reserve_mw=np.full(4, 1000.0)))
+    run = solve(make_study(reserves=Reserves.spinning(np.full(4, 1000.0))))
     assert run.termination is Termination.INFEASIBLE
     assert run.schedule is None
     assert run.verification is None
@@ -112,7 +113,12 @@ def test_no_answer_costs_infinity_and_is_recorded_as_none(make_study: MakeStudy)
 
 
 def test_an_infeasible_plan_is_kept_and_judged(make_study: MakeStudy) -> None:
-    run = solve(make_study(reserve_mw=np.full(4, 1000.0)), solver="neal", reads=2, sweeps=10)
+    run = solve(
+        make_study(reserves=Reserves.spinning(np.full(4, 1000.0))),
+        solver="neal",
+        reads=2,
+        sweeps=10,
+    )
     assert run.schedule is not None
     assert run.verification is not None
     assert not run.is_feasible

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gridopt.elements import Exchange, Renewables, Storage, ThermalUnits
 from gridopt.grid import Grid
+from gridopt.requirements import Reserves
 from gridopt.results import Schedule
-from gridopt.study import Exchange, Renewables, Storage, Study, ThermalUnits
+from gridopt.study import Study
 from gridopt.verification import verify
 
 T = 4
@@ -22,7 +24,7 @@ def plan(make_study: Callable[..., Study], make_triangle: Callable[..., Grid]) -
     study = make_study(
         demand_mw=(90.0, 116.0, 76.0, 54.0),
         grid=make_triangle(60.0),
-        reserve_mw=np.array([5.0, 5.0, 0.0, 0.0]),
+        reserves=Reserves.spinning(np.array([5.0, 5.0, 0.0, 0.0])),
         renewables=Renewables(
             (("sgen", 1),),
             ("wind",),
@@ -57,7 +59,7 @@ def plan(make_study: Callable[..., Study], make_triangle: Callable[..., Grid]) -
         network="dc",
         committed=np.array([[1, 1, 1, 1], [0, 1, 0, 0]], dtype=np.bool_),
         power_mw=np.array([[70.0, 80.0, 58.0, 43.0], [0.0, 20.0, 0.0, 0.0]]),
-        reserve_mw=np.array([[5.0, 0.0, 0.0, 0.0], [0.0, 5.0, 0.0, 0.0]]),
+        reserve_mw=np.array([[[5.0, 0.0, 0.0, 0.0], [0.0, 5.0, 0.0, 0.0]]]),
         renewable_mw=np.array([[8.0, 10.0, 10.0, 5.0]]),
         charge_mw=np.array([[0.0, 0.0, 2.0, 2.0]]),
         discharge_mw=np.array([[2.0, 0.0, 0.0, 0.0]]),
@@ -80,7 +82,7 @@ def adjusted(plan: Schedule) -> Schedule:
 def changed(plan: Schedule, name: str, element: int, period: int, value: object) -> Schedule:
     """Return the plan with one number replaced."""
     array = getattr(plan, name).copy()
-    array[element, period] = value
+    array[..., element, period] = value
     return replace(plan, **{name: array})
 
 
@@ -174,7 +176,7 @@ def test_initial_shutdown_from_too_high_is_caught(
     zero = np.zeros((0, 2))
     plan = Schedule(
         study, "copperplate", np.array([[False, False], [True, True]]),
-        np.array([[0.0, 0.0], [20.0, 20.0]]), np.zeros((2, 2)), zero, zero, zero, zero, zero,
+        np.array([[0.0, 0.0], [20.0, 20.0]]), np.zeros((0, 2, 2)), zero, zero, zero, zero, zero,
         np.zeros((1, 2)), np.zeros((1, 2)),
     )  # fmt: skip
     assert {"shutdown_ramp", "ramp_down"} <= set(verify(study, plan).counts())

@@ -9,6 +9,7 @@ import pytest
 
 import gridopt
 from gridopt.errors import StudyError
+from gridopt.requirements import Reserves
 from gridopt.results import Schedule
 from gridopt.windows import window
 
@@ -17,7 +18,7 @@ from gridopt.windows import window
 def day() -> Schedule:
     """Return a good schedule of the ten-unit day, without reserve."""
     study = gridopt.kazarlis()
-    run = gridopt.solve(replace(study, reserve_mw=np.zeros(24)), gap=1e-3)
+    run = gridopt.solve(replace(study, reserves=Reserves.none(24)), gap=1e-3)
     assert run.schedule is not None
     return run.schedule
 
@@ -30,7 +31,7 @@ def test_what_was_scheduled_is_feasible_in_the_window(day: Schedule) -> None:
     zero = np.zeros((0, 6))
     kept = Schedule(
         part, "copperplate", day.committed[chosen, hours], day.power_mw[chosen, hours],
-        np.zeros((3, 6)), part.renewables.p_max_mw, zero, zero, zero, np.zeros((1, 6)),
+        np.zeros((0, 3, 6)), part.renewables.p_max_mw, zero, zero, zero, np.zeros((1, 6)),
         np.zeros((1, 6)), np.zeros((1, 6)),
     )  # fmt: skip
     found = gridopt.verify(part, kept)
@@ -69,7 +70,7 @@ def test_the_price_is_that_of_the_marginal_unit(day: Schedule) -> None:
 def test_it_says_what_it_leaves_out(day: Schedule) -> None:
     part = window(day, ("unit9", "unit10"), 0, 3)
     assert part.assumptions[-1].startswith("window of 2 units and 3 periods")
-    assert part.reserve_mw.tolist() == [0.0] * 3
+    assert not len(part.reserves)
     assert len(part.renewables) == 8
 
 

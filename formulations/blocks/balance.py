@@ -29,7 +29,7 @@ def power_balance(b: ProgramBuilder, study: Study, injections: list[Injection]) 
 def spinning_reserve(b: ProgramBuilder, study: Study, output: Production) -> None:
     """Add Σ r ≥ what the study asks for, in each period."""
     if output.reserve is not None:
-        b.constrain("reserve", (1.0, output.reserve.T), lower=study.reserve_mw)
+        b.constrain("reserve", (1.0, output.reserve.T), lower=study.reserves.required_mw[0])
 
 
 def branch_limits(b: ProgramBuilder, study: Study, injections: list[Injection]) -> None:

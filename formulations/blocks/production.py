@@ -32,7 +32,7 @@ def production(b: ProgramBuilder, study: Study) -> Production:
     shape = len(study.thermal), study.n_periods
     width = (study.thermal.p_max_mw - study.thermal.p_min_mw)[:, np.newaxis]
     above = b.variable("above_min_mw", shape, upper=width)
-    if not study.reserve_mw.any():
+    if not len(study.reserves):
         return Production(above, None)
     return Production(above, b.variable("reserve_mw", shape, upper=width))
 

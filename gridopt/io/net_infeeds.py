@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray
+from gridopt.elements import Exchange, Renewables, Storage
 from gridopt.errors import Issue
 from gridopt.grid import ElementKey
 from gridopt.io.net_costs import NO_COST, Cost, read_costs
 from gridopt.io.net_grid import NetGrid
 from gridopt.io.net_tables import active, flags, labels, numbers, unique_names
-from gridopt.study import Exchange, Renewables, Storage
 
 THERMAL, RENEWABLE, EXCHANGE, STORAGE = "thermal", "renewable", "exchange", "storage"
 WEATHER = ("pv", "wp", "wind", "solar", "photovoltaic", "onshore", "offshore")

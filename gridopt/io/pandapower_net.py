@@ -34,6 +34,7 @@ from gridopt.io.profiles import Profiles, one_period, settled
 from gridopt.io.shipped import rts79_profiles
 from gridopt.io.unit_table import TYPICAL, given_units
 from gridopt.io.units import thermal_units
+from gridopt.requirements import Reserves
 from gridopt.study import Study
 
 DAY_H = 24.0
@@ -203,7 +204,7 @@ class _Reader:
                 time=self.profiles.time,
                 period_h=self.profiles.period_h,
                 demand_mw=demand,
-                reserve_mw=reserve_fraction * np.maximum(demand.sum(axis=0), 0.0),
+                reserves=Reserves.spinning(reserve_fraction * np.maximum(demand.sum(axis=0), 0.0)),
                 unserved_cost_per_mwh=unserved_cost_per_mwh,
                 surplus_cost_per_mwh=surplus_cost_per_mwh,
                 assumptions=tuple(self.notes),

@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray
+from gridopt.elements import Exchange, Renewables, Storage
 from gridopt.errors import Issue, OptionError, StudyError, attempt, collected
 from gridopt.grid import Grid
 from gridopt.io.profiles import Profiles, one_period, read_profiles, settled
 from gridopt.io.unit_table import TYPICAL, csv_cells, given_units, read_units
 from gridopt.io.units import thermal_units
-from gridopt.study import Exchange, Renewables, Storage, Study
+from gridopt.requirements import Reserves
+from gridopt.study import Study
 
 KAZARLIS_RESERVE = 0.1
 """Spinning reserve of the Kazarlis system as a share of demand."""
@@ -102,7 +104,7 @@ def kazarlis(
             renewables=Renewables.none(periods),
             storage=Storage.none(),
             exchange=Exchange.none(periods),
-            reserve_mw=reserve * demand_mw,
+            reserves=Reserves.spinning(reserve * demand_mw),
             unserved_cost_per_mwh=unserved_cost_per_mwh,
             surplus_cost_per_mwh=surplus_cost_per_mwh,
             assumptions=assumptions,

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from gridopt.elements import CostCurve, StartupCost, ThermalUnits
 from gridopt.errors import Issue
 from gridopt.grid import ElementKey
 from gridopt.io.unit_table import (
@@ -26,7 +27,6 @@ from gridopt.io.unit_table import (
     row_label,
     shown_list,
 )
-from gridopt.study import CostCurve, StartupCost, ThermalUnits
 
 LONG_H = 24.0
 """Least hours that a unit of unknown history has been on or off; see `thermal_units`."""

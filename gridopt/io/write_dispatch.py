@@ -10,13 +10,14 @@ import pandapower as pp
 import pandas as pd
 
 from gridopt.arrays import FloatArray
+from gridopt.elements import NEIGHBOR
 from gridopt.errors import GridoptError, Issue
 from gridopt.grid import ElementKey
 from gridopt.io.net_demand import fixed_demand_mw, net_loads
 from gridopt.io.net_grid import read_grid
 from gridopt.io.net_tables import flags, numbers
 from gridopt.results import Schedule
-from gridopt.study import NEIGHBOR, Study
+from gridopt.study import Study
 
 EXTRA_LOAD = "demand without a load of the net"
 TOLERANCE_MW = 1e-9

@@ -11,12 +11,14 @@ import pytest
 from scipy.optimize import linprog
 
 import gridopt
+from gridopt.elements import Exchange, Renewables, Storage, ThermalUnits
 from gridopt.errors import OptionError, StudyError
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.grid import Grid
+from gridopt.requirements import Reserves
 from gridopt.results import Schedule
 from gridopt.solvers.highs import HiGHS
-from gridopt.study import Exchange, Renewables, Storage, Study, ThermalUnits
+from gridopt.study import Study
 from gridopt.verification import startup_cost
 
 MakeStudy = Callable[..., Study]
@@ -35,7 +37,7 @@ def schedule_of(study: Study, on: np.ndarray) -> Schedule:
         network="copperplate",
         committed=on,
         power_mw=zeros(G),
-        reserve_mw=zeros(G),
+        reserve_mw=np.zeros((len(study.reserves), G, study.n_periods)),
         renewable_mw=zeros(len(study.renewables)),
         charge_mw=zeros(S),
         discharge_mw=zeros(S),
@@ -65,7 +67,8 @@ class Dispatch:
             self.limits(g, t)
             self.ramps(g, t)
         for t in range(self.T):
-            self.row({self.r(g, t): -1.0 for g in range(self.G)}, -study.reserve_mw[t])
+            required = study.reserves.total_required_mw()[t]
+            self.row({self.r(g, t): -1.0 for g in range(self.G)}, -required)
 
     def p(self, g: int, t: int) -> int:
         return g * self.T + t
@@ -147,7 +150,7 @@ def least_cost(study: Study) -> float:
 
 CASES: dict[str, dict[str, object]] = {
     "plain": {},
-    "reserve": {"reserve_mw": np.array([10.0, 20.0, 15.0, 5.0])},
+    "reserve": {"reserves": Reserves.spinning(np.array([10.0, 20.0, 15.0, 5.0]))},
     "half hours": {"period_h": 0.5},
     "valley": {"demand_mw": (60.0, 30.0, 20.0, 75.0)},
     "must run": {"units": {"must_run": np.array([False, True])}},

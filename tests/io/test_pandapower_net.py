@@ -361,7 +361,7 @@ def test_options_of_the_study(net: Any) -> None:
         net, profiles=flat(system=[1.0, 0.5]), reserve_fraction=0.1,
         unserved_cost_per_mwh=1000.0, surplus_cost_per_mwh=10.0, name="mine",
     )  # fmt: skip
-    assert study.reserve_mw.tolist() == [5.0, 2.5]
+    assert study.reserves.total_required_mw().tolist() == [5.0, 2.5]
     assert (study.unserved_cost_per_mwh, study.surplus_cost_per_mwh) == (1000.0, 10.0)
     assert study.name == "mine"
 

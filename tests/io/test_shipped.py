@@ -6,10 +6,10 @@ import numpy as np
 import pandapower.networks
 import pytest
 
+from gridopt.elements import StartupCost
 from gridopt.errors import OptionError
 from gridopt.io.shipped import kazarlis, rts79_profiles, rts79_units
 from gridopt.io.units import thermal_units
-from gridopt.study import StartupCost
 
 RTS79_PEAK_MW = 2850.0
 
@@ -25,7 +25,7 @@ def test_kazarlis_ten_units() -> None:
     assert units.p_max_mw.sum() == 1662
     assert study.total_demand_mw.sum() == 27100
     assert study.total_demand_mw.argmax() == 11
-    assert study.reserve_mw == pytest.approx(0.1 * study.total_demand_mw)
+    assert study.reserves.total_required_mw() == pytest.approx(0.1 * study.total_demand_mw)
     assert units.initial_status_h.tolist() == [8, 8, -5, -5, -6, -3, -3, -1, -1, -1]
     assert units.min_up_time_h.tolist() == units.min_down_time_h.tolist()
     assert units.min_up_time_h.tolist() == [8, 8, 5, 5, 6, 3, 3, 1, 1, 1]
@@ -59,7 +59,7 @@ def test_kazarlis_copies() -> None:
     assert ten.name == "kazarlis10x10"
     assert len(ten.thermal) == len(set(ten.thermal.name)) == len(set(ten.thermal.element)) == 100
     assert ten.total_demand_mw == pytest.approx(10 * one.total_demand_mw)
-    assert ten.reserve_mw == pytest.approx(10 * one.reserve_mw)
+    assert ten.reserves.total_required_mw() == pytest.approx(10 * one.reserves.total_required_mw())
     with pytest.raises(OptionError, match="copies"):
         kazarlis(0)
 

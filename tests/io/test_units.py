@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridopt.elements import StartupCost
 from gridopt.errors import StudyError
 from gridopt.io.unit_table import UNIT_COLUMNS, read_units
 from gridopt.io.units import thermal_units
-from gridopt.study import StartupCost
 
 TABLE = """\
 element,index,name,min_up_time_h,ramp_up_mw_per_h,must_run,startup_lag_h,startup_cost,cost_power_mw,cost_per_h

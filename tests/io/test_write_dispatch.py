@@ -52,7 +52,7 @@ def plan(study: Study, **values: Any) -> Schedule:
     arrays: dict[str, Any] = {
         "committed": zeros(len(study.thermal)),
         "power_mw": zeros(len(study.thermal)),
-        "reserve_mw": zeros(len(study.thermal)),
+        "reserve_mw": np.zeros((0, len(study.thermal), T)),
         "renewable_mw": zeros(len(study.renewables)),
         "charge_mw": zeros(len(study.storage)),
         "discharge_mw": zeros(len(study.storage)),
