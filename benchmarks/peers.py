@@ -54,6 +54,7 @@ class ScipyMILP(Solver):
         """Return SciPy's answer, its integers rounded and the rest dispatched anew if need be."""
         if program.Q.nnz:
             raise UnsupportedError("scipy.optimize.milp takes no quadratic cost")
+        program = program.complete()
         found = self._milp(program, program.is_integer)
         x = None if found.x is None else np.where(program.is_integer, np.rint(found.x), found.x)
         if x is not None and not program.is_feasible(x):

@@ -7,44 +7,54 @@ doi 10.1287/ijoc.2019.0944. Every rule is one function in ``blocks/``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
 
-from gridopt.arrays import FloatArray
+from gridopt.arrays import BoolArray, FloatArray
 from gridopt.errors import Issue, OptionError, StudyError
 from gridopt.formulation import Formulation
 from gridopt.formulations.blocks.balance import (
-    branch_limits,
     power_balance,
-    spinning_reserve,
     thermal_injections,
 )
 from gridopt.formulations.blocks.commitment import (
+    Commitment,
     commitment,
     commitment_logic,
     min_up_down,
     startup_cost,
 )
+from gridopt.formulations.blocks.energy import energy_limits
 from gridopt.formulations.blocks.injections import (
     exchange,
+    flexible_demand,
     renewables,
     storage,
     unserved_and_surplus,
 )
+from gridopt.formulations.blocks.network import network_limits, network_notes
 from gridopt.formulations.blocks.production import (
+    downward_limits,
     generation_limits,
     initial_shutdown,
     production,
     production_cost,
     ramping,
 )
+from gridopt.formulations.blocks.reserves import (
+    nonspinning,
+    reserve_requirements,
+    reserve_values,
+)
 from gridopt.program import Program, ProgramBuilder
-from gridopt.results import Schedule
-from gridopt.study import Study
+from gridopt.results import Plan, ScenarioSchedules, Schedule
+from gridopt.study import Scenario, Study
 
 NETWORKS = ("copperplate", "dc")
+SECURITIES = ("none", "n-1")
 
 
 @final
@@ -55,60 +65,100 @@ class UnitCommitment(Formulation):
     Parameters
     ----------
     network : {"copperplate", "dc"}
-        No network, or DC power flow with branch limits.
+        No network, or DC power flow with limits of branches and interfaces.
+    security : {"none", "n-1"}
+        Whether flows must also keep emergency ratings after the outage of any one branch that may
+        fail and whose outage leaves the net in one piece; with network ``"dc"`` only.
     """
 
     network: Literal["copperplate", "dc"] = "copperplate"
+    security: Literal["none", "n-1"] = "none"
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise OptionError("unit_commitment", "network", self.network, " or ".join(NETWORKS))
+        if self.security not in SECURITIES or (self.security, self.network) == ("n-1", NETWORKS[0]):
+            expected = "none, or n-1 with network = 'dc'"
+            raise OptionError("unit_commitment", "security", self.security, expected)
 
     def build(self, study: Study) -> Program:
-        """Return the program: see the blocks for each rule's equation."""
+        """Return the program: see the blocks for each rule's equation.
+
+        Where the study has scenarios, one commitment serves all of them and each has a dispatch
+        of its own, reserve included: the extensive form of the two-stage program, its expected
+        cost minimized (Takriti, Birge, Long 1996, "A stochastic model for the unit commitment
+        problem", doi 10.1109/59.535691). Reserve is required in each scenario, for what no
+        scenario stands for: outages. Who holds it may differ, as it is dispatched with energy;
+        scenarios beside requirements as in Papavasiliou & Oren 2013, "Multiarea stochastic unit
+        commitment for high wind penetration in a transmission constrained network",
+        doi 10.1287/opre.2013.1174.
+        """
         self._check(study)
         b = ProgramBuilder()
         unit = commitment(b, study)
-        output = production(b, study)
         commitment_logic(b, study, unit)
         min_up_down(b, study, unit)
         startup_cost(b, study, unit)
-        generation_limits(b, study, unit, output)
         initial_shutdown(b, study, unit)
+        if not study.scenarios:
+            self._dispatch(b, study, unit)
+        for scenario in study.scenarios:
+            with b.scope(_suffix(scenario), scenario.probability):
+                self._dispatch(b, study.in_scenario(scenario), unit)
+        return b.program()
+
+    def _dispatch(self, b: ProgramBuilder, study: Study, unit: Commitment) -> None:
+        output = production(b, study)
+        generation_limits(b, study, unit, output)
+        downward_limits(b, output)
         ramping(b, study, output)
+        nonspinning(b, study, unit, output.reserve)
         production_cost(b, study, unit, output)
+        thermal = thermal_injections(study, unit, output)
+        renewable = renewables(b, study)
         injections = [
-            *thermal_injections(study, unit, output),
-            *renewables(b, study),
+            *thermal,
+            *renewable,
             *storage(b, study),
             *exchange(b, study),
+            *flexible_demand(b, study),
             *unserved_and_surplus(b, study, by_bus=self.network == "dc"),
         ]
         power_balance(b, study, injections)
-        spinning_reserve(b, study, output)
+        energy_limits(b, study, unit, thermal, renewable)
+        reserve_requirements(b, study, output.reserve)
         if self.network == "dc":
-            branch_limits(b, study, injections)
-        return b.program()
+            network_limits(b, study, injections, self.security)
 
-    def decode(self, study: Study, program: Program, x: FloatArray) -> Schedule:
+    def notes(self, study: Study) -> tuple[str, ...]:
+        """Return which limits of the network the study lacks, and which outages are left out."""
+        return network_notes(study.grid, self.security) if self.network == "dc" else ()
+
+    def decode(self, study: Study, program: Program, x: FloatArray) -> Plan:
         """Return the schedule; commitment is rounded, an off unit's power is zero."""
+        on = np.rint(program.value("on", x)) > 0
+        if not study.scenarios:
+            return self._schedule(study, on, _values(program, x))
+        schedules = [
+            self._schedule(study.in_scenario(scenario), on, _values(program, x, _suffix(scenario)))
+            for scenario in study.scenarios
+        ]
+        return ScenarioSchedules(study, tuple(schedules))
 
+    def _schedule(self, study: Study, on: BoolArray, values: Mapping[str, FloatArray]) -> Schedule:
         def value(name: str, rows: int) -> FloatArray:
-            if name in program.variables:
-                return program.value(name, x)
-            return np.zeros((rows, study.n_periods))
+            return values.get(name, np.zeros((rows, study.n_periods)))
 
         units = study.thermal
-        on = np.rint(program.value("on", x)) > 0
-        power = units.p_min_mw[:, np.newaxis] + value("above_min_mw", len(units))
+        reserve, short = reserve_values(study, values, on)
+        power = units.p_min_mw[:, np.newaxis] + values["above_min_mw"]
         return Schedule(
             study=study,
             network=self.network,
+            security=self.security,
             committed=on,
             power_mw=np.where(on, power, 0.0),
-            reserve_mw=np.where(on, value("reserve_mw", len(units)), 0.0)[np.newaxis][
-                : len(study.reserves)
-            ],
+            reserve_mw=reserve,
             renewable_mw=value("renewable_mw", len(study.renewables)),
             charge_mw=value("charge_mw", len(study.storage)),
             discharge_mw=value("discharge_mw", len(study.storage)),
@@ -116,6 +166,8 @@ class UnitCommitment(Formulation):
             import_mw=value("import_mw", len(study.exchange)),
             unserved_mw=_per_bus(study, value("unserved_mw", 1)),
             surplus_mw=_per_bus(study, value("surplus_mw", 1)),
+            flexible_mw=value("flexible_mw", len(study.flexible)),
+            reserve_short_mw=short,
         )
 
     def _check(self, study: Study) -> None:
@@ -123,6 +175,19 @@ class UnitCommitment(Formulation):
             where = f"study {study.name}"
             expected = "'copperplate': the system has no branches"
             raise StudyError([Issue(where, "network", "dc", expected)])
+
+
+def _suffix(scenario: Scenario) -> str:
+    return f"@{scenario.name}"
+
+
+def _values(program: Program, x: FloatArray, suffix: str = "") -> dict[str, FloatArray]:
+    """Return the values of all blocks whose name has a suffix, by name without it."""
+    return {
+        name.removesuffix(suffix): program.value(name, x)
+        for name in program.variables
+        if name.endswith(suffix)
+    }
 
 
 def _per_bus(study: Study, amount_mw: FloatArray) -> FloatArray:

@@ -16,16 +16,23 @@ if TYPE_CHECKING:
     from gridopt.io.cases import load_case
     from gridopt.io.pandapower_net import read_pandapower
     from gridopt.io.pglib_uc import read_pglib_uc
+    from gridopt.io.plan_files import read_plan, write_plan
     from gridopt.io.profiles import read_profiles
+    from gridopt.io.rts_gmlc import read_rts_gmlc
     from gridopt.io.shipped import kazarlis
     from gridopt.io.unit_table import read_units
+    from gridopt.io.unitcommitment_jl import read_unitcommitment_jl
     from gridopt.io.write_dispatch import write_dispatch
+    from gridopt.price_table import Prices
+    from gridopt.pricing import prices
     from gridopt.program import Program, ProgramBuilder
     from gridopt.qubo import Lowering, Qubo, to_qubo
     from gridopt.results import Schedule, Violation
     from gridopt.running import Run, solve
+    from gridopt.simulation import Simulation, simulate
     from gridopt.solution import Solution, Termination
     from gridopt.solver import Solver
+    from gridopt.solvers.highs import write_program
     from gridopt.study import Study
     from gridopt.verification import verify
     from gridopt.windows import window
@@ -36,11 +43,13 @@ __all__ = [
     "Grid",
     "GridoptError",
     "Lowering",
+    "Prices",
     "Program",
     "ProgramBuilder",
     "Qubo",
     "Run",
     "Schedule",
+    "Simulation",
     "Solution",
     "Solver",
     "Study",
@@ -51,15 +60,22 @@ __all__ = [
     "load_case",
     "plots",
     "power_flow",
+    "prices",
     "read_pandapower",
     "read_pglib_uc",
+    "read_plan",
     "read_profiles",
+    "read_rts_gmlc",
+    "read_unitcommitment_jl",
     "read_units",
+    "simulate",
     "solve",
     "to_qubo",
     "verify",
     "window",
     "write_dispatch",
+    "write_plan",
+    "write_program",
 ]
 
 # Where each public name lives. None but `plots` may be the name of a module of the package too:
@@ -68,11 +84,13 @@ _HOME = {
     "Grid": "gridopt.grid",
     "GridoptError": "gridopt.errors",
     "Lowering": "gridopt.qubo",
+    "Prices": "gridopt.price_table",
     "Program": "gridopt.program",
     "ProgramBuilder": "gridopt.program",
     "Qubo": "gridopt.qubo",
     "Run": "gridopt.running",
     "Schedule": "gridopt.results",
+    "Simulation": "gridopt.simulation",
     "Solution": "gridopt.solution",
     "Solver": "gridopt.solver",
     "Study": "gridopt.study",
@@ -82,15 +100,22 @@ _HOME = {
     "kazarlis": "gridopt.io.shipped",
     "load_case": "gridopt.io.cases",
     "power_flow": "gridopt.ac_power_flow",
+    "prices": "gridopt.pricing",
     "read_pandapower": "gridopt.io.pandapower_net",
     "read_pglib_uc": "gridopt.io.pglib_uc",
+    "read_plan": "gridopt.io.plan_files",
     "read_profiles": "gridopt.io.profiles",
+    "read_rts_gmlc": "gridopt.io.rts_gmlc",
+    "read_unitcommitment_jl": "gridopt.io.unitcommitment_jl",
     "read_units": "gridopt.io.unit_table",
+    "simulate": "gridopt.simulation",
     "solve": "gridopt.running",
     "to_qubo": "gridopt.qubo",
     "verify": "gridopt.verification",
     "window": "gridopt.windows",
     "write_dispatch": "gridopt.io.write_dispatch",
+    "write_plan": "gridopt.io.plan_files",
+    "write_program": "gridopt.solvers.highs",
 }
 
 

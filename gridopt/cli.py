@@ -29,60 +29,102 @@ class Network(StrEnum):
     DC = "dc"
 
 
+class Security(StrEnum):
+    """Outages that a plan must stand."""
+
+    NONE = "none"
+    ANY_ONE = "n-1"
+
+
+class Form(StrEnum):
+    """File formats of a schedule."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+    JSON = "json"
+
+
+Case = Annotated[
+    str,
+    typer.Argument(
+        help="rts79, kazarlis10, kazarlis10x2 … kazarlis10x10; the name of a "
+        "pandapower.networks function; or a path: a net (.json, .m), or an instance of pglib-uc, "
+        "UnitCommitment.jl (.json, .json.gz) or RTS-GMLC (folder)."
+    ),
+]
+Profiles = Annotated[
+    Path | None, typer.Option(help="Load profiles, CSV or Parquet.", show_default=False)
+]
+Units = Annotated[
+    str | None,
+    typer.Option(
+        help="Table of unit parameters, CSV; or 'typical' to fill gaps from a technology table.",
+        show_default=False,
+    ),
+]
+Start = Annotated[int, typer.Option(help="First period of the profile, from 0.")]
+PeriodH = Annotated[
+    float | None, typer.Option(help="Period length of a profile by period numbers.")
+]
+Zone = Annotated[str | None, typer.Option(help="Time zone of a profile without one.")]
+NetworkModel = Annotated[Network, typer.Option(help="Network model.")]
+SecurityLevel = Annotated[
+    Security, typer.Option(help="Outages of branches to stand, with the network dc.")
+]
+Reserve = Annotated[float | None, typer.Option(help="Spinning reserve as a share of demand.")]
+UnservedCost = Annotated[
+    float | None, typer.Option(help="Allow unserved energy at this price per MWh.")
+]
+SurplusCost = Annotated[
+    float | None, typer.Option(help="Allow surplus energy at this price per MWh.")
+]
+SolverName = Annotated[str, typer.Option(help="A name that `gridopt solvers` lists.")]
+TimeLimit = Annotated[float | None, typer.Option(help="Seconds.")]
+Gap = Annotated[float | None, typer.Option(help="Relative gap at which to stop.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Resolution = Annotated[
+    float | None,
+    typer.Option(help="MW step of a QUBO; without it one is chosen and data are rounded."),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-o", help="Any other option of the solver, NAME=VALUE."),
+]
+ScheduleForm = Annotated[Form, typer.Option("--format", help="File format of the schedule.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the summary as JSON, and nothing else.")
+]
+
+
 @solve_app.command("unit-commitment")
 def solve_unit_commitment(
-    case: Annotated[
-        str,
-        typer.Argument(
-            help="rts79, kazarlis10, kazarlis10x2 … kazarlis10x10; the name of a "
-            "pandapower.networks function; or a path to a net (.json, .m)."
-        ),
-    ],
-    profiles: Annotated[
-        Path | None, typer.Option(help="Load profiles, CSV or Parquet.", show_default=False)
-    ] = None,
-    units: Annotated[
-        str | None,
-        typer.Option(
-            help="Table of unit parameters, CSV; or 'typical' to fill gaps from a "
-            "technology table.",
-            show_default=False,
-        ),
-    ] = None,
+    case: Case,
+    profiles: Profiles = None,
+    units: Units = None,
     hours: Annotated[
         float | None, typer.Option(help="Length of the plan; all of a given profile, else 24.")
     ] = None,
-    start: Annotated[int, typer.Option(help="First period of the profile, from 0.")] = 0,
-    period_h: Annotated[
-        float | None, typer.Option(help="Period length of a profile by period numbers.")
-    ] = None,
-    tz: Annotated[str | None, typer.Option(help="Time zone of a profile without one.")] = None,
-    network: Annotated[Network, typer.Option(help="Network model.")] = Network.COPPERPLATE,
-    reserve: Annotated[
-        float | None, typer.Option(help="Spinning reserve as a share of demand.")
-    ] = None,
-    unserved_cost: Annotated[
-        float | None, typer.Option(help="Allow unserved energy at this price per MWh.")
-    ] = None,
-    surplus_cost: Annotated[
-        float | None, typer.Option(help="Allow surplus energy at this price per MWh.")
-    ] = None,
-    solver: Annotated[str, typer.Option(help="A name that `gridopt solvers` lists.")] = "highs",
-    time_limit: Annotated[float | None, typer.Option(help="Seconds.")] = None,
-    gap: Annotated[float | None, typer.Option(help="Relative gap at which to stop.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    resolution: Annotated[
-        float | None,
-        typer.Option(help="MW step of a QUBO; without it one is chosen and data are rounded."),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", "-o", help="Any other option of the solver, NAME=VALUE."),
-    ] = None,
+    start: Start = 0,
+    period_h: PeriodH = None,
+    tz: Zone = None,
+    network: NetworkModel = Network.COPPERPLATE,
+    security: SecurityLevel = Security.NONE,
+    reserve: Reserve = None,
+    unserved_cost: UnservedCost = None,
+    surplus_cost: SurplusCost = None,
+    solver: SolverName = "highs",
+    time_limit: TimeLimit = None,
+    gap: Gap = None,
+    seed: Seed = 0,
+    resolution: Resolution = None,
+    option: Options = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tables and figures.")] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON, and nothing else.")
-    ] = False,
+    form: ScheduleForm = Form.CSV,
+    write_program: Annotated[
+        Path | None,
+        typer.Option(help="Write the program into this file, .lp or .mps, before solving."),
+    ] = None,
+    json: AsJson = False,
 ) -> None:
     """Find which units run when, at least cost.
 
@@ -99,6 +141,7 @@ def solve_unit_commitment(
         period_h=period_h,
         tz=tz,
         network=network.value,
+        security=security.value,
         reserve=reserve,
         unserved_cost=unserved_cost,
         surplus_cost=surplus_cost,
@@ -109,9 +152,76 @@ def solve_unit_commitment(
         resolution=resolution,
         options=tuple(option or ()),
         out=out,
+        form=form.value,
         json=json,
     )
-    sys.exit(commands.solve_unit_commitment(request))
+    sys.exit(commands.solve_unit_commitment(request, write_program))
+
+
+@app.command()
+def simulate(
+    case: Case,
+    days: Annotated[int, typer.Option(help="How many days to plan, one after the other.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the days, each written once planned, and the tables of all. What it "
+            "holds of the same run is taken up."
+        ),
+    ],
+    look_ahead_h: Annotated[
+        float, typer.Option(help="Hours that each day sees beyond its own.")
+    ] = (24.0),
+    profiles: Profiles = None,
+    units: Units = None,
+    start: Start = 0,
+    period_h: PeriodH = None,
+    tz: Zone = None,
+    network: NetworkModel = Network.COPPERPLATE,
+    security: SecurityLevel = Security.NONE,
+    reserve: Reserve = None,
+    unserved_cost: UnservedCost = None,
+    surplus_cost: SurplusCost = None,
+    solver: SolverName = "highs",
+    time_limit: Annotated[float | None, typer.Option(help="Seconds for each day.")] = None,
+    gap: Gap = None,
+    seed: Seed = 0,
+    resolution: Resolution = None,
+    option: Options = None,
+    form: ScheduleForm = Form.CSV,
+    json: AsJson = False,
+) -> None:
+    """Plan a long horizon day by day, each day from the state that the one before leaves.
+
+    Exit codes: 0 all days planned, 2 bad input or usage, 3 a day without a feasible answer, or
+    interrupted.
+    """
+    from gridopt import commands
+
+    request = commands.UnitCommitmentRequest(
+        case=case,
+        profiles=profiles,
+        units=units,
+        hours=24.0 * days,
+        start=start,
+        period_h=period_h,
+        tz=tz,
+        network=network.value,
+        security=security.value,
+        reserve=reserve,
+        unserved_cost=unserved_cost,
+        surplus_cost=surplus_cost,
+        solver=solver,
+        time_limit_s=time_limit,
+        gap=gap,
+        seed=seed,
+        resolution=resolution,
+        options=tuple(option or ()),
+        out=out,
+        form=form.value,
+        json=json,
+    )
+    sys.exit(commands.simulate_days(request, out, days, look_ahead_h))
 
 
 @app.command()

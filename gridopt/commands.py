@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from ast import literal_eval
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -14,18 +14,27 @@ from typing import Any, Literal, ParamSpec, cast
 
 import numpy as np
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gridopt.errors import GridoptError, NotInstalledError, OptionError
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.io.cases import load_case
-from gridopt.outputs import check_folder, write_run
+from gridopt.outputs import Format, check_folder, write_run, write_simulation
 from gridopt.registry import make, option_names, solver_class, solver_names
 from gridopt.running import Run, solve
+from gridopt.simulation import Day, Simulation, simulate
 from gridopt.solver import Progress, ProgressCallback, Solver
+from gridopt.solvers.highs import check_program_file, write_program
 from gridopt.study import Study
+from gridopt.verification import Verification
 
 FEASIBLE, BAD_INPUT, NO_ANSWER = 0, 2, 3
 """Exit codes."""
@@ -35,7 +44,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class UnitCommitmentRequest:
-    """What was typed for ``gridopt solve unit-commitment``; see `gridopt.cli`."""
+    """What was typed: a case and how to solve it; see `gridopt.cli`."""
 
     case: str
     profiles: Path | None
@@ -45,6 +54,7 @@ class UnitCommitmentRequest:
     period_h: float | None
     tz: str | None
     network: Literal["copperplate", "dc"]
+    security: Literal["none", "n-1"]
     reserve: float | None
     unserved_cost: float | None
     surplus_cost: float | None
@@ -55,6 +65,7 @@ class UnitCommitmentRequest:
     resolution: float | None
     options: tuple[str, ...]
     out: Path | None
+    form: Format
     json: bool
 
 
@@ -89,22 +100,60 @@ def every(*makers: Callable[[], Any]) -> list[Any]:
 
 
 @bad_input_is_told
-def solve_unit_commitment(request: UnitCommitmentRequest) -> int:
+def solve_unit_commitment(request: UnitCommitmentRequest, program_file: Path | None) -> int:
     """Solve, verify, show and write; return the exit code."""
-    solver, study, _ = every(
+    solver, study, _, _ = every(
         lambda: _solver(request),
         lambda: _study(request),
         lambda: _check_out(request),
+        lambda: _check_program_file(program_file),
     )
+    formulation = UnitCommitment(request.network, request.security)
+    if program_file is not None:
+        write_program(formulation.build(study), program_file)
     with progress_line() as progress:
-        run = solve(study, UnitCommitment(request.network), solver, progress=progress)
+        run = solve(study, formulation, solver, progress=progress)
     if request.out is not None:
-        write_run(run, request.out)
+        write_run(run, request.out, request.form)
     if request.json:
         print(json.dumps(run.summary(), indent=2, allow_nan=False))
     else:
-        _show(run, request.out)
+        notes = run.summary()["assumptions"]
+        _show(f"Unit commitment of {study.name}", _rows(run), notes, request.out)
     return FEASIBLE if run.is_feasible else NO_ANSWER
+
+
+@bad_input_is_told
+def simulate_days(request: UnitCommitmentRequest, out: Path, days: int, look_ahead_h: float) -> int:
+    """Plan day by day, write each, show all; return the exit code."""
+    solver, study, _ = every(
+        lambda: _solver(request),
+        lambda: _study(request),
+        lambda: check_folder(out),
+    )
+    with day_bar(days) as progress:
+        done = simulate(
+            study,
+            days,
+            look_ahead_h,
+            solver,
+            UnitCommitment(request.network, request.security),
+            out=out,
+            progress=progress,
+        )
+    write_simulation(done, out, request.form)
+    if request.json:
+        print(json.dumps(done.summary(), indent=2, allow_nan=False))
+    else:
+        notes = done.summary()["assumptions"]
+        _show(f"{done.n_days} days of {study.name}", _simulation_rows(done), notes, out)
+    return FEASIBLE if done.is_feasible else NO_ANSWER
+
+
+def _check_program_file(path: Path | None) -> None:
+    if path is not None:
+        check_program_file(path)
+        check_folder(path.parent)
 
 
 def _check_out(request: UnitCommitmentRequest) -> None:
@@ -220,16 +269,52 @@ def progress_line() -> Iterator[ProgressCallback | None]:
         yield show
 
 
-def _show(run: Run, out: Path | None) -> None:
+@contextmanager
+def day_bar(n_days: int) -> Iterator[Callable[[Day], None] | None]:
+    """Show how many days are planned, and how long the rest will take: on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    console = Console(stderr=True)
+    columns = BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Bar(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(f"day 1 of {n_days}", total=n_days)
+
+        def show(day: Day) -> None:
+            text = f"{day.number} of {n_days} days  cost {day.cost:,.0f}  gap {day.gap:.2%}"
+            bar.update(task, completed=day.number, description=text)
+
+        yield show
+
+
+def _show(
+    title: str, rows: Iterable[tuple[str, str]], assumptions: Iterable[str], out: Path | None
+) -> None:
     console = Console(markup=False, emoji=False)  # names are shown as they are
-    table = Table(show_header=False, title=f"Unit commitment of {run.study.name}")
-    for name, value in _rows(run):
+    table = Table(show_header=False, title=title)
+    for name, value in rows:
         table.add_row(name, value)
     console.print(table)
-    for assumption in run.study.assumptions:
+    for assumption in assumptions:
         console.print(f"assumed: {assumption}", highlight=False)
     if out is not None:
         console.print(f"written to {out}", highlight=False)
+
+
+def _simulation_rows(done: Simulation) -> Iterator[tuple[str, str]]:
+    record = done.summary()
+    yield "days", f"{len(done.days)} of {done.n_days}, each with {done.look_ahead_h:g} h ahead"
+    if done.stopped:
+        yield "stopped", done.stopped
+    yield "solver", record["solver"]
+    yield "feasible", "yes, verified as one plan" if done.is_feasible else "no"
+    yield "cost", _figure(record["cost_planned"], ",.2f")
+    gaps = [day.gap for day in done.days]
+    if gaps:
+        mean, worst = float(np.mean(gaps)), max(gaps)
+        yield "gap", f"{_figure(mean, '.4%')} in the mean, {_figure(worst, '.4%')} at most"
+    yield from _verified_rows(done.verification)
+    yield "seconds", f"{record['seconds']:.1f}"
 
 
 def _rows(run: Run) -> Iterator[tuple[str, str]]:
@@ -241,15 +326,19 @@ def _rows(run: Run) -> Iterator[tuple[str, str]]:
     source = run.solution.bound_source
     yield "bound", _figure(run.bound, ",.2f") + (f" ({source})" if source else "")
     yield "gap", _figure(run.gap, ".4%")
-    if run.verification is not None:
-        for name, amount in {**run.verification.cost, **run.verification.penalty}.items():
-            if amount:
-                yield f"  {name}", f"{amount:,.2f}"
-        for violation in run.verification.violations[:10]:
-            yield "violated", str(violation)
+    yield from _verified_rows(run.verification)
     for name, value in run.solution.details.items():
         yield f"  {name}", _figure(value, ".6g") if isinstance(value, float) else str(value)
     yield "seconds", f"{run.build_s:.2f} to build, {run.solve_s:.2f} to solve"
+
+
+def _verified_rows(found: Verification | None) -> Iterator[tuple[str, str]]:
+    if found is not None:
+        for name, amount in {**found.cost, **found.penalty}.items():
+            if amount:
+                yield f"  {name}", f"{amount:,.2f}"
+        for violation in found.violations[:10]:
+            yield "violated", str(violation)
 
 
 def _figure(value: float, form: str) -> str:

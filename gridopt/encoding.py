@@ -135,7 +135,7 @@ def discretized(program: Program, lowering: Lowering | None = None) -> Discretiz
 
 def on_grid(program: Program, lowering: Lowering) -> Discretized:
     """Return the program on its grid, with its faults where `discretized` raises."""
-    found = reduced(program, lowering.substitute_sums)
+    found = reduced(program.complete(), lowering.substitute_sums)
     _check_bounded(found)
     inner = found.program
     whole = inner.is_integer

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from gridopt.arrays import FloatArray
 from gridopt.program import Program
-from gridopt.results import Schedule
+from gridopt.results import Plan
 from gridopt.study import Study
 
 
@@ -28,5 +28,9 @@ class Formulation(ABC):
         """
 
     @abstractmethod
-    def decode(self, study: Study, program: Program, x: FloatArray) -> Schedule:
+    def notes(self, study: Study) -> tuple[str, ...]:
+        """Return what the choices leave out of this study, to be shown with every result."""
+
+    @abstractmethod
+    def decode(self, study: Study, program: Program, x: FloatArray) -> Plan:
         """Return the plan that the columns `x`, (n,), stand for."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray, freeze
@@ -107,6 +109,10 @@ class Grid:
             integers="from_bus to_bus",
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields: what is derived from them is found again when asked for."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
     @staticmethod
     def single_bus(name: str = "system") -> Grid:
         """Return a grid of one bus and no branch, for systems without a network."""
@@ -141,8 +147,42 @@ class Grid:
             shape=(self.n_branches, self.n_buses),
         ).tocsr()
 
+    @cached_property
+    def bridges(self) -> BoolArray:
+        """Branches whose outage cuts buses off from the rest, (L,); the grid is connected.
+
+        A spanning tree has one path between the ends of each branch outside of it. No branch of
+        such a path is a bridge, and all others of the tree are (Tarjan 1974, "A note on finding
+        the bridges of a graph", doi 10.1016/0020-0190(74)90003-9).
+        """
+        place, above, tree = self._spanning_tree()
+        found = np.zeros(self.n_branches, dtype=np.bool_)
+        found[tree[tree >= 0]] = True
+        top = np.arange(self.n_buses)  # up to where the tree is known to hold no bridge
+        for branch in np.flatnonzero(~found & (place[self.from_bus] >= 0)):
+            a, b = _last(top, self.from_bus[branch]), _last(top, self.to_bus[branch])
+            while a != b:
+                a, b = (a, b) if place[a] > place[b] else (b, a)  # never above where they meet
+                found[tree[a]] = False
+                top[a] = above[a]
+                a = _last(top, a)
+        return found
+
     def issues(self) -> list[Issue]:
         """Return what keeps a DC power flow from being defined: separate parts of the net."""
+        return [*self._separate_parts(), *self._interface_issues()]
+
+    def _interface_issues(self) -> Iterator[Issue]:
+        found, shape = self.interfaces, (len(self.interfaces), self.n_branches)
+        if len(found) and found.weight.shape != shape:
+            yield Issue("interfaces", "shape of weight", found.weight.shape, str(shape))
+        for name in sorted({name for name in found.name if found.name.count(name) > 1}):
+            yield Issue(f"interface {name}", "name", name, "a unique name")
+        for name, low, high in zip(found.name, found.lower_mw, found.upper_mw, strict=False):
+            if not low <= high:
+                yield Issue(f"interface {name}", "lower_mw", low, f"at most upper_mw = {high:g}")
+
+    def _separate_parts(self) -> list[Issue]:
         count, part = connected_components(abs(self.incidence.T @ self.incidence), directed=False)
         if count == 1:
             return []
@@ -193,6 +233,31 @@ class Grid:
             rows[:, self._free] = self._factor.solve(right).T
         return rows
 
+    def lodf(self, outages: IntArray) -> FloatArray:
+        """Return line outage distribution factors, (L, K), of K branches that fail one by one.
+
+        Flow of a branch after the outage = flow + factor · flow of the failing branch before it.
+        With φ the flow of each branch per MW sent from end to end of the failing branch c, the
+        factors are φ / (1 − φ_c), and −1 for c itself (Guo, Fu, Li, Shahidehpour 2009, "Direct
+        calculation of line outage distribution factors", doi 10.1109/TPWRS.2009.2023273).
+
+        Parameters
+        ----------
+        outages : array of int, (K,)
+            Positions of branches; the factors of `bridges` are NaN.
+        """
+        if not len(outages):
+            return np.zeros((self.n_branches, 0))
+        angle = np.zeros((self.n_buses, len(outages)))
+        angle[self._free] = self._factor.solve(self.incidence[outages].T.toarray()[self._free])
+        factor = self.susceptance_mw[:, np.newaxis] * (self.incidence @ angle)
+        place = np.arange(len(outages))
+        left = 1.0 - factor[outages, place]
+        left[self.bridges[outages]] = np.nan
+        factor /= left
+        factor[outages, place] = np.where(np.isnan(left), np.nan, -1.0)
+        return np.asarray(factor)
+
     @cached_property
     def shift_flow_mw(self) -> FloatArray:
         """Flow that phase shifts drive at equal angles, (L,)."""
@@ -203,6 +268,22 @@ class Grid:
         """Power that phase shifters and shunts take from each bus, (B,)."""
         return np.asarray(self.incidence.T @ self.shift_flow_mw + self.shunt_mw)
 
+    def _spanning_tree(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Return each bus's place in a search from the reference, the bus above it, the branch.
+
+        Each (B,); −1 for places not reached and for what is not there.
+        """
+        B, ends = self.n_buses, np.stack([self.from_bus, self.to_bus])
+        links = sparse.coo_array((np.ones(self.n_branches), tuple(ends)), shape=(B, B))
+        order, found = breadth_first_order(links.tocsr(), self.reference_bus, directed=False)
+        place, tree = np.full(B, -1), np.full(B, -1)
+        place[order] = np.arange(len(order))
+        above = np.maximum(found.astype(np.int64), -1)
+        for near, far in (ends, ends[::-1]):
+            up = np.flatnonzero(above[near] == far)
+            tree[near[up]] = up  # of parallel branches any one
+        return place, above, tree
+
     @cached_property
     def _free(self) -> IntArray:
         return np.delete(np.arange(self.n_buses), self.reference_bus)
@@ -212,3 +293,11 @@ class Grid:
         weighted = self.incidence.multiply(self.susceptance_mw[:, np.newaxis])
         laplacian = (self.incidence.T @ weighted).tocsc()
         return splu(sparse.csc_array(laplacian[self._free][:, self._free]))
+
+
+def _last(top: IntArray, bus: int) -> int:
+    """Return where the chain of `top` from a bus ends, and shorten it on the way."""
+    while top[bus] != bus:
+        top[bus] = top[top[bus]]
+        bus = top[bus]
+    return bus

@@ -5,14 +5,33 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
 
 from gridopt import plots
 from gridopt.errors import Issue, StudyError
+from gridopt.io.plan_files import write_plan
+from gridopt.pricing import prices
+from gridopt.results import ScenarioSchedules
 from gridopt.running import Run
+from gridopt.simulation import Simulation
 
-SUMMARY, SCHEDULE = "summary.json", "schedule.csv"
+Format = Literal["csv", "parquet", "json"]
+
+SUMMARY, PRICES, DAYS = "summary.json", "prices.csv", "days.csv"
+SCHEDULES: Mapping[Format, str] = {
+    "csv": "schedule.csv",
+    "parquet": "schedule.parquet",
+    "json": "schedule.json",
+}
 FIGURES = {"dispatch.png": plots.dispatch, "commitment.png": plots.commitment}
+PRICE_FIGURE = "prices.png"
+
+OF_A_RUN = (SUMMARY, *SCHEDULES.values(), PRICES, *FIGURES, PRICE_FIGURE)
+OF_A_SIMULATION = (SUMMARY, *SCHEDULES.values(), DAYS)
 
 
 def check_folder(folder: Path) -> None:
@@ -32,28 +51,82 @@ def check_folder(folder: Path) -> None:
         raise StudyError([Issue("output", "out", str(folder), expected)]) from fault
 
 
-def write_run(run: Run, folder: Path) -> list[Path]:
-    """Write summary, schedule and figures into a folder.
+def write_run(run: Run, folder: Path, form: Format = "csv") -> list[Path]:
+    """Write summary, schedule, prices and figures into a folder.
 
-    Everything is made beside the folder's files first and then moved in, so that an interrupted
-    call leaves no half-written file. Files of an earlier run that this one lacks are removed.
+    Prices are written for a feasible plan; figures for one without scenarios. Everything is made
+    beside the folder's files first and then moved in, so that an interrupted call leaves no
+    half-written file. Files of an earlier run that this one lacks are removed.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+    form : {"csv", "parquet", "json"}
+        Of the schedule.
 
     Returns
     -------
     list of Path
         The files written.
     """
+
+    def write(scratch: Path) -> None:
+        _write_summary(run.summary(), scratch)
+        if run.plan is not None:
+            write_plan(run.plan, scratch / SCHEDULES[form])
+        if run.schedule is not None:
+            for name, draw in FIGURES.items():
+                plots.save(draw(run.schedule), scratch / name)
+        if run.is_feasible:
+            _write_prices(run, scratch)
+
+    return _replaced(folder, OF_A_RUN, write)
+
+
+def write_simulation(simulation: Simulation, folder: Path, form: Format = "csv") -> list[Path]:
+    """Write summary, days and schedule of a simulation into a folder, as `write_run` does."""
+
+    def write(scratch: Path) -> None:
+        _write_summary(simulation.summary(), scratch)
+        simulation.table().to_csv(scratch / DAYS, index=False)
+        if simulation.schedule is not None:
+            write_plan(simulation.schedule, scratch / SCHEDULES[form])
+
+    return _replaced(folder, OF_A_SIMULATION, write)
+
+
+def _write_summary(summary: dict[str, Any], folder: Path) -> None:
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+
+
+def _write_prices(run: Run, folder: Path) -> None:
+    """Write what energy and reserve are worth, in each scenario where there are several.
+
+    A plan may be feasible by a tolerance that its prices cannot have: then there are none.
+    """
+    try:
+        if isinstance(run.plan, ScenarioSchedules):
+            each = [prices(schedule, run.formulation) for schedule in run.plan.schedules]
+            tables = pd.concat([it.table() for it in each], keys=run.plan.names, names=["scenario"])
+            tables.reset_index("scenario").to_csv(folder / PRICES, index=False)
+        else:
+            found = prices(run)
+            found.table().to_csv(folder / PRICES, index=False)
+            plots.save(plots.prices(found), folder / PRICE_FIGURE)
+    except StudyError:
+        (folder / PRICES).unlink(missing_ok=True)
+
+
+def _replaced(folder: Path, names: tuple[str, ...], write: Callable[[Path], None]) -> list[Path]:
+    """Replace the files of these names in a folder by what is written, once all is."""
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
-        summary = json.dumps(run.summary(), indent=2, ensure_ascii=False, allow_nan=False)
-        (scratch / SUMMARY).write_text(summary + "\n", encoding="utf-8")
-        if run.schedule is not None:
-            run.schedule.units().to_csv(scratch / SCHEDULE, index=False)
-            for name, draw in FIGURES.items():
-                plots.save(draw(run.schedule), scratch / name)
-        for name in (SUMMARY, SCHEDULE, *FIGURES):
+        write(scratch)
+        for name in names:
             (folder / name).unlink(missing_ok=True)
         return [file.rename(folder / file.name) for file in sorted(scratch.iterdir())]
     finally:

@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.price_table import Prices
 from gridopt.results import Schedule
 from gridopt.study import Study
 
@@ -179,6 +180,42 @@ def line_loading(schedule: Schedule, most_loaded: int = 30) -> Figure:
         else:
             _say(axes, "no branch has a rating")
         axes.set_title(_loading_title(schedule, len(order), len(rated)))
+    return figure
+
+
+def prices(found: Prices) -> Figure:
+    """Draw what energy costs over time: at the reference bus, and how far the buses lie apart.
+
+    The prices of reserve requirements are dashed.
+
+    Parameters
+    ----------
+    found : Prices
+
+    Returns
+    -------
+    Figure
+    """
+    study, price = found.schedule.study, found.price_per_mwh
+    edges = _edges(study)
+    with mpl.rc_context(STYLE):
+        figure = _NotebookFigure(figsize=(9.0, 3.5), layout="constrained")
+        axes = figure.add_subplot()
+        if len(price) > 1:
+            low, high = price.min(axis=0), price.max(axis=0)
+            label = f"{len(price)} buses, lowest to highest"
+            axes.stairs(high, edges, baseline=low, fill=True, color=CHARGE, label=label)
+        axes.stairs(found.energy_per_mwh, edges, baseline=None, color=INK, lw=1.4, label="energy")
+        shades = _cost_colors()(np.linspace(0.0, 0.9, max(len(found.reserve_per_mwh), 1)))
+        names = study.reserves.requirement
+        for name, reserve, shade in zip(names, found.reserve_per_mwh, shades, strict=False):
+            color = mpl.colors.to_hex(shade)
+            axes.stairs(reserve, edges, baseline=None, color=color, ls="--", label=name)
+        axes.set_ylabel("price (per MWh)")
+        axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
+        axes.set_title(f"Prices of {study.name}")
+        _time_axis(axes, study)
+        figure.legend(loc="outside right upper")
     return figure
 
 

@@ -4,11 +4,14 @@ Formulations write programs, solvers read them; neither knows the other. ::
 
     minimize    x'Qx + c'x + c0
     subject to  row_lower ≤ A x ≤ row_upper,   lower ≤ x ≤ upper,   some x integer
+
+Rows of which few ever bind need not be listed in A: see `gridopt.lazy`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
@@ -19,6 +22,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.lazy import AddedRows, LazyRows
 
 Term = tuple[npt.ArrayLike, IntArray]
 
@@ -45,11 +49,14 @@ class Block:
     first : int
         Number of its first column (row).
     shape : tuple of int
+    labels : tuple of str
+        Of rows that were added one by one; else empty, and places in the shape serve.
     """
 
     name: str
     first: int
     shape: tuple[int, ...]
+    labels: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -63,6 +70,8 @@ class Block:
 
     def label(self, number: int) -> str:
         """Return the name of one column (row), such as ``on[3, 5]``."""
+        if self.labels:
+            return self.labels[number - self.first]
         place = np.unravel_index(number - self.first, self.shape) if self.shape else ()
         return f"{self.name}[{', '.join(str(int(i)) for i in place)}]"
 
@@ -91,6 +100,8 @@ class Program:
         Values of `Integrality`.
     variables, rows : mapping of str to Block
         The named blocks, in order.
+    lazy : tuple of LazyRows
+        Rows that count like those of A but are not listed.
     """
 
     Q: sparse.csr_array
@@ -104,6 +115,7 @@ class Program:
     integrality: npt.NDArray[np.int8]
     variables: Mapping[str, Block]
     rows: Mapping[str, Block]
+    lazy: tuple[LazyRows, ...] = ()
 
     @property
     def n_columns(self) -> int:
@@ -112,7 +124,7 @@ class Program:
 
     @property
     def n_rows(self) -> int:
-        """Number of rows."""
+        """Number of rows listed."""
         return len(self.row_lower)
 
     @cached_property
@@ -151,9 +163,11 @@ class Program:
         Returns
         -------
         float
-            0 where every rule holds exactly; rows count in their own unit (MW for a balance).
+            0 where every rule holds exactly; rows count in their own unit (MW for a balance), and
+            those not listed count as well.
         """
-        worst = max((float(part.max(initial=0.0)) for part in self._residuals(x)), default=0.0)
+        listed = [float(part.max(initial=0.0)) for part in self._residuals(x)]
+        worst = float(np.max([*listed, *(lazy.violation(x) for lazy in self.lazy)]))
         return worst if np.isfinite(worst) else float("inf")
 
     def is_feasible(self, x: FloatArray) -> bool:
@@ -174,9 +188,56 @@ class Program:
             name: float(rows[block.first : block.first + block.size].max(initial=0.0))
             for name, block in self.rows.items()
         }
+        for lazy in self.lazy:
+            found[lazy.name] = lazy.violation(x)
         found["bounds"] = float(bounds.max(initial=0.0))
         found["integrality"] = float(fraction.max(initial=0.0))
         return {name: worst for name, worst in found.items() if worst > FEASIBILITY_TOLERANCE}
+
+    def separate(self, x: FloatArray, most: int) -> AddedRows:
+        """Return rows not listed that `x` misses by more than `FEASIBILITY_TOLERANCE`.
+
+        Parameters
+        ----------
+        x : array, (n,)
+        most : int
+            Number of rows of each family, at most.
+        """
+        found = [lazy.separate(x, most, FEASIBILITY_TOLERANCE) for lazy in self.lazy]
+        return AddedRows.joined(self.n_columns, found)
+
+    def with_rows(self, added: AddedRows, name: str = "added") -> Program:
+        """Return the program with more rows listed, in a block of that name (or name and number).
+
+        What is not listed stays as it is: an added row may be one of those.
+        """
+        if not len(added):
+            return self
+        block_name, number = name, 1
+        while block_name in self.rows:
+            number += 1
+            block_name = f"{name} {number}"
+        block = Block(block_name, self.n_rows, (len(added),), added.label)
+        return replace(
+            self,
+            A=sparse.csr_array(sparse.vstack([self.A, added.A])),
+            row_lower=np.concatenate([self.row_lower, added.lower]),
+            row_upper=np.concatenate([self.row_upper, added.upper]),
+            rows={**self.rows, block_name: block},
+        )
+
+    def complete(self) -> Program:
+        """Return the program with every row listed, for what reads A as all there is.
+
+        Raises
+        ------
+        TooLargeError
+            Where the rows would not fit into memory.
+        """
+        listed = replace(self, lazy=())
+        for lazy in self.lazy:
+            listed = listed.with_rows(lazy.every_row(self.n_columns), lazy.name)
+        return listed
 
     def fixed(self, columns: IntArray | BoolArray, values: npt.ArrayLike) -> Program:
         """Return the program with some columns held at given values."""
@@ -223,9 +284,21 @@ class ProgramBuilder:
         self._sides: list[tuple[FloatArray, FloatArray]] = []
         self._linear: list[tuple[IntArray, FloatArray]] = []
         self._quadratic: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self._lazy: list[LazyRows] = []
         self._n_columns = 0
         self._n_rows = 0
         self._c0 = 0.0
+        self._suffix, self._weight = "", 1.0
+
+    @contextmanager
+    def scope(self, suffix: str, weight: float) -> Iterator[None]:
+        """Within this context, names of new blocks get a suffix, and costs are weighted."""
+        outside = self._suffix, self._weight
+        self._suffix, self._weight = outside[0] + suffix, outside[1] * weight
+        try:
+            yield
+        finally:
+            self._suffix, self._weight = outside
 
     def variable(
         self,
@@ -236,6 +309,7 @@ class ProgramBuilder:
         integrality: Integrality = Integrality.CONTINUOUS,
     ) -> IntArray:
         """Add a block of columns; return their numbers in `shape`."""
+        name += self._suffix
         if name in self._variables:
             raise ValueError(f"there is a variable block {name!r} already")
         block = Block(name, self._n_columns, shape)
@@ -260,7 +334,7 @@ class ProgramBuilder:
     def minimize(self, coefficient: npt.ArrayLike, columns: IntArray) -> None:
         """Add Σ coefficient · x to the objective; the coefficient broadcasts."""
         weight = _spread(coefficient, columns.shape)
-        self._linear.append((columns.ravel(), weight))
+        self._linear.append((columns.ravel(), self._weight * weight))
 
     def minimize_product(
         self, coefficient: npt.ArrayLike, columns: IntArray, others: IntArray
@@ -268,11 +342,11 @@ class ProgramBuilder:
         """Add Σ coefficient · x · y to the objective; all three broadcast."""
         left, right = np.broadcast_arrays(columns, others)
         weight = _spread(coefficient, left.shape)
-        self._quadratic.append((left.ravel(), right.ravel(), weight))
+        self._quadratic.append((left.ravel(), right.ravel(), self._weight * weight))
 
     def minimize_constant(self, constant: float) -> None:
         """Add a constant to the objective."""
-        self._c0 += constant
+        self._c0 += self._weight * constant
 
     def constrain(
         self,
@@ -288,8 +362,8 @@ class ProgramBuilder:
         fewest; bounds and terms of so many axes broadcast. A term with one axis more than the
         rows is summed over its last axis.
         """
-        if name in self._rows:
-            raise ValueError(f"there is a row block {name!r} already")
+        name += self._suffix
+        self._check_new_rows(name)
         shape = _row_shape(terms, lower, upper, equal)
         block = Block(name, self._n_rows, shape)
         for coefficient, columns in terms:
@@ -299,6 +373,17 @@ class ProgramBuilder:
         self._sides.append((_spread(low, shape), _spread(high, shape)))
         self._rows[name] = block
         self._n_rows += block.size
+
+    def constrain_lazily(self, lazy: LazyRows) -> None:
+        """Add a family of rows that are not listed, over the columns written so far."""
+        named = replace(lazy, name=lazy.name + self._suffix)
+        self._check_new_rows(named.name)
+        if named.n_rows:
+            self._lazy.append(named)
+
+    def _check_new_rows(self, name: str) -> None:
+        if name in self._rows or name in {lazy.name for lazy in self._lazy}:
+            raise ValueError(f"there is a row block {name!r} already")
 
     def program(self) -> Program:
         """Return the program written so far."""
@@ -328,6 +413,7 @@ class ProgramBuilder:
             integrality=_joined([column[2] for column in self._columns]).astype(np.int8),
             variables=dict(self._variables),
             rows=dict(self._rows),
+            lazy=tuple(self._lazy),
         )
 
 

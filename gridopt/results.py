@@ -82,6 +82,8 @@ class Schedule:
         Served of the flexible demand; all of it unless given.
     reserve_short_mw : array, (K, T)
         What is missing of each reserve requirement; nothing unless given.
+    security : str
+        ``"n-1"`` if the plan is to stand the outage of any one branch, else ``"none"``.
     """
 
     study: Study
@@ -98,6 +100,7 @@ class Schedule:
     surplus_mw: FloatArray
     flexible_mw: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
     reserve_short_mw: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
+    security: str = "none"
 
     def __post_init__(self) -> None:
         if not self.flexible_mw.size:
@@ -192,3 +195,43 @@ class Schedule:
                 "loading_percent": (100.0 * np.abs(flow) / rating).ravel(),
             }
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioSchedules:
+    """A plan for a study with scenarios: one commitment, and a dispatch for each scenario.
+
+    Parameters
+    ----------
+    study : Study
+        With its scenarios.
+    schedules : tuple of Schedule
+        One a scenario, in the study's order, for the study in which that scenario is certain.
+    """
+
+    study: Study
+    schedules: tuple[Schedule, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenarios."""
+        return tuple(scenario.name for scenario in self.study.scenarios)
+
+    @property
+    def committed(self) -> BoolArray:
+        """What is on in every scenario, (G, T)."""
+        return np.asarray(np.all([schedule.committed for schedule in self.schedules], axis=0))
+
+    def units(self) -> pd.DataFrame:
+        """Return `Schedule.units` of every scenario, with its name in a first column."""
+        tables = [schedule.units() for schedule in self.schedules]
+        return pd.concat(tables, keys=self.names, names=["scenario", None]).reset_index("scenario")
+
+    def dispatch(self) -> pd.DataFrame:
+        """Return `Schedule.dispatch` of every scenario: time × (scenario, element)."""
+        tables = [schedule.dispatch() for schedule in self.schedules]
+        return pd.concat(tables, axis="columns", keys=self.names, names=["scenario", "element"])
+
+
+Plan = Schedule | ScenarioSchedules
+"""What a formulation gives back."""

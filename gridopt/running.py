@@ -16,7 +16,7 @@ import numpy as np
 
 from gridopt.formulation import Formulation
 from gridopt.registry import formulation_class, make, option_names, solver_class
-from gridopt.results import Schedule
+from gridopt.results import Plan, Schedule
 from gridopt.solution import Solution, Termination, relative_gap
 from gridopt.solver import ProgressCallback, Solver
 from gridopt.study import Study
@@ -37,8 +37,8 @@ class Run:
     solver : Solver
     solution : Solution
         The solver's answer, judged on the program.
-    schedule : Schedule or None
-        The decoded plan; None where the solver found no answer.
+    plan : Schedule, ScenarioSchedules or None
+        What was decoded; None where the solver found no answer.
     verification : Verification or None
         The plan, judged on the study alone.
     build_s, solve_s : float
@@ -52,12 +52,17 @@ class Run:
     formulation: Formulation
     solver: Solver
     solution: Solution
-    schedule: Schedule | None
+    plan: Plan | None
     verification: Verification | None
     build_s: float
     solve_s: float
     peak_rss_mb: float
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The plan, if it is one schedule; None where scenarios have a schedule each."""
+        return self.plan if isinstance(self.plan, Schedule) else None
 
     @property
     def termination(self) -> Termination:
@@ -112,7 +117,7 @@ class Run:
             if found
             else [],
             "details": dict(self.solution.details),
-            "assumptions": list(self.study.assumptions),
+            "assumptions": [*self.study.assumptions, *self.formulation.notes(self.study)],
             "build_s": self.build_s,
             "solve_s": self.solve_s,
             "peak_rss_mb": self.peak_rss_mb,
@@ -164,15 +169,15 @@ def solve(
     built = time.perf_counter()
     solution = method.solve(program, progress)
     solved = time.perf_counter()
-    schedule = None if solution.x is None else problem.decode(study, program, solution.x)
-    verification = None if schedule is None else verify(study, schedule)
+    plan = None if solution.x is None else problem.decode(study, program, solution.x)
+    verification = None if plan is None else verify(study, plan)
     _check_agreement(solution, verification)
     return Run(
         study=study,
         formulation=problem,
         solver=method,
         solution=solution,
-        schedule=schedule,
+        plan=plan,
         verification=verification,
         build_s=built - begun,
         solve_s=solved - built,

@@ -200,7 +200,7 @@ class Study:
 
 
 def _flat(value: object) -> Iterator[bytes]:
-    """Yield the bytes of every array and scalar of a dataclass, in order, nets left out."""
+    """Yield the bytes of every array and scalar in a dataclass, in order, nets left out."""
     if isinstance(value, np.ndarray):
         yield str((value.shape, value.dtype.str)).encode()
         yield np.ascontiguousarray(value).tobytes()
@@ -211,6 +211,10 @@ def _flat(value: object) -> Iterator[bytes]:
             if item.name != "net":
                 yield item.name.encode()
                 yield from _flat(getattr(value, item.name))
+    elif isinstance(value, tuple):
+        yield str(len(value)).encode()
+        for item in value:
+            yield from _flat(item)
     else:
         yield repr(value).encode()
 

@@ -1,23 +1,18 @@
 """Judges a schedule from the study and the schedule alone: every rule, every cost.
 
-Nothing here knows how the schedule was found: no program, no formulation, no solver. Each rule is
-one function, which yields what the schedule breaks; amounts below `TOLERANCE_MW` are rounding.
+Nothing here knows how the schedule was found: no program, no formulation, no solver. The rules are
+in `gridopt.rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridopt.arrays import FloatArray
-from gridopt.requirements import REGULATION_UP, SPINNING
-from gridopt.results import POWERS, Schedule, Violation
+from gridopt.results import Plan, ScenarioSchedules, Schedule, Violation
+from gridopt.rules import RULES, next_status_h, nonanticipativity
 from gridopt.study import Study
-
-TOLERANCE_MW = 1e-4
-"""Largest amount, in MW or MWh, that counts as rounding of a solver's arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +24,14 @@ class Verification:
     violations : tuple of Violation
         Every rule broken, by rule, element and period; empty for a feasible schedule.
     cost : dict of str to float
-        Money by item, recomputed: ``production``, ``startup``, ``renewable``, ``exchange``.
+        Money by item, recomputed: ``production``, ``startup``, ``renewable``, ``exchange``; where
+        the study has a price for it, ``storage``, ``reserve`` (offers) and ``flexible`` (demand
+        that is not served, at its value).
     penalty : dict of str to float
-        Money by item that only stands for a shortage: ``unserved``, ``surplus``.
+        Money by item that only stands for a shortage: ``unserved``, ``surplus``; where the study
+        has a price for it, ``reserve_short``.
     energy_mwh : dict of str to float
-        ``unserved``, ``surplus``, ``curtailed``.
+        ``unserved``, ``surplus``, ``curtailed``; ``interrupted`` where demand is flexible.
     """
 
     violations: tuple[Violation, ...]
@@ -57,40 +55,65 @@ class Verification:
         return {rule: rules.count(rule) for rule in dict.fromkeys(rules)}
 
 
-def verify(study: Study, schedule: Schedule) -> Verification:
-    """Recompute every rule and every cost of a schedule from the study alone.
+def verify(study: Study, plan: Plan) -> Verification:
+    """Recompute every rule and every cost of a plan from the study alone.
 
     Parameters
     ----------
     study : Study
-        What to judge by; it need not be the one that the schedule was made for.
-    schedule : Schedule
-        Whatever its source: a solver, a file, a person.
+        What to judge by; it need not be the one that the plan was made for.
+    plan : Schedule or ScenarioSchedules
+        Whatever its source: a solver, a file, a person. Schedules of scenarios are judged each by
+        `Study.in_scenario`, and must agree on what is on; money and energy are expected values.
 
     Returns
     -------
     Verification
     """
-    schedule, h = replace(schedule, study=study), study.period_h
-    violations = [violation for rule in RULES for violation in rule(schedule)]
-    curtailed = study.renewables.p_max_mw - schedule.renewable_mw
+    if isinstance(plan, ScenarioSchedules):
+        return _expected(study, plan)
+    schedule = replace(plan, study=study)
+    energy_mwh = _energy_mwh(schedule)
     return Verification(
-        violations=tuple(violations),
+        violations=tuple(violation for rule in RULES for violation in rule(schedule)),
         cost={
             "production": production_cost(schedule),
             "startup": startup_cost(schedule),
-            "renewable": float(h * (study.renewables.cost_per_mwh @ schedule.renewable_mw).sum()),
+            "renewable": renewable_cost(schedule),
             "exchange": exchange_cost(schedule),
+            **_priced_items(schedule),
         },
         penalty={
-            "unserved": h * schedule.unserved_mw.sum() * (study.unserved_cost_per_mwh or 0.0),
-            "surplus": h * schedule.surplus_mw.sum() * (study.surplus_cost_per_mwh or 0.0),
+            "unserved": energy_mwh["unserved"] * (study.unserved_cost_per_mwh or 0.0),
+            "surplus": energy_mwh["surplus"] * (study.surplus_cost_per_mwh or 0.0),
+            **_shortage_penalty(schedule),
         },
-        energy_mwh={
-            "unserved": float(h * schedule.unserved_mw.sum()),
-            "surplus": float(h * schedule.surplus_mw.sum()),
-            "curtailed": float(h * curtailed.sum()),
-        },
+        energy_mwh=energy_mwh,
+    )
+
+
+def _expected(study: Study, plan: ScenarioSchedules) -> Verification:
+    """Judge every scenario's schedule; weight money and energy by the probabilities."""
+    pairs = list(zip(study.scenarios, plan.schedules, strict=True))
+    found = [verify(study.in_scenario(scenario), schedule) for scenario, schedule in pairs]
+    weights = [scenario.probability for scenario in study.scenarios]
+
+    def mean(amounts: list[dict[str, float]]) -> dict[str, float]:
+        weighed = list(zip(weights, amounts, strict=True))
+        return {item: sum(weight * part[item] for weight, part in weighed) for item in amounts[0]}
+
+    return Verification(
+        violations=(
+            *nonanticipativity(study, plan),
+            *(
+                replace(violation, element=f"{violation.element} in scenario {scenario.name}")
+                for scenario, part in zip(study.scenarios, found, strict=True)
+                for violation in part.violations
+            ),
+        ),
+        cost=mean([part.cost for part in found]),
+        penalty=mean([part.penalty for part in found]),
+        energy_mwh=mean([part.energy_mwh for part in found]),
     )
 
 
@@ -116,8 +139,14 @@ def startup_cost(schedule: Schedule) -> float:
         for on in schedule.committed[g]:
             if on and status_h < 0:
                 total += startup.at(-status_h)
-            status_h = _next_status_h(status_h, bool(on), h)
+            status_h = next_status_h(status_h, bool(on), h)
     return total
+
+
+def renewable_cost(schedule: Schedule) -> float:
+    """Return the cost of what renewables feed in."""
+    infeed = schedule.study.renewables.cost_per_mwh @ schedule.renewable_mw
+    return float(schedule.study.period_h * infeed.sum())
 
 
 def exchange_cost(schedule: Schedule) -> float:
@@ -127,194 +156,60 @@ def exchange_cost(schedule: Schedule) -> float:
     return float(schedule.study.period_h * cost.sum())
 
 
-def _next_status_h(status_h: float, on: bool, period_h: float) -> float:
-    """Return signed hours on (+) or off (−) after one more period."""
-    if on:
-        return max(status_h, 0.0) + period_h
-    return min(status_h, 0.0) - period_h
+def storage_cost(schedule: Schedule) -> float:
+    """Return the cost of charging and discharging."""
+    units = schedule.study.storage
+    charged = units.charge_cost_per_mwh @ schedule.charge_mw.sum(axis=1)
+    discharged = units.discharge_cost_per_mwh @ schedule.discharge_mw.sum(axis=1)
+    return float(schedule.study.period_h * (charged + discharged))
 
 
-def _not_a_number(schedule: Schedule) -> Iterator[Violation]:
-    """Powers are numbers."""
-    for name in POWERS:
-        for *_, t in np.argwhere(~np.isfinite(getattr(schedule, name))):
-            yield Violation("finite", name, schedule.study.time[t], float("nan"), 0.0)
+def reserve_cost(schedule: Schedule) -> float:
+    """Return what units are paid for the reserve that they hold, as offered."""
+    offers = schedule.study.reserves.offer_cost_per_mwh
+    return float(schedule.study.period_h * (offers * schedule.reserve_mw.sum(axis=2)).sum())
 
 
-def _balance(schedule: Schedule) -> Iterator[Violation]:
-    """Supply equals demand and what shunts take."""
+def flexible_cost(schedule: Schedule) -> float:
+    """Return the value of flexible demand that is not served."""
+    demand, served = schedule.study.flexible, schedule.flexible_mw
+    return float(
+        schedule.study.period_h * (demand.value_per_mwh @ (demand.p_max_mw - served)).sum()
+    )
+
+
+def _priced_items(schedule: Schedule) -> dict[str, float]:
+    """Return the costs that only some studies know."""
     study = schedule.study
-    excess = schedule.injection_mw().sum(axis=0) - study.grid.shunt_mw.sum()
-    yield from _where(schedule, "balance", ("system",), np.abs(excess)[np.newaxis], 0.0)
+    items = {}
+    if study.storage.charge_cost_per_mwh.any() or study.storage.discharge_cost_per_mwh.any():
+        items["storage"] = storage_cost(schedule)
+    if study.reserves.offer_cost_per_mwh.any():
+        items["reserve"] = reserve_cost(schedule)
+    if len(study.flexible):
+        items["flexible"] = flexible_cost(schedule)
+    return items
 
 
-def _reserve(schedule: Schedule) -> Iterator[Violation]:
-    """Each reserve requirement is met by its product's units in its zone, or priced as short."""
-    study, reserves = schedule.study, schedule.study.reserves
-    counts = reserves.zone[:, study.thermal.bus][:, :, np.newaxis]
-    held = (counts * schedule.reserve_mw[reserves.of_product]).sum(axis=1)
-    short = reserves.required_mw - held - schedule.reserve_short_mw
-    yield from _where(schedule, "reserve", reserves.requirement, short, 0.0)
+def _shortage_penalty(schedule: Schedule) -> dict[str, float]:
+    """Return the price of missing reserve, where any has one."""
+    price = schedule.study.reserves.shortage_cost_per_mwh
+    priced = np.isfinite(price)
+    if not priced.any():
+        return {}
+    missing_mwh = schedule.study.period_h * schedule.reserve_short_mw[priced].sum(axis=1)
+    return {"reserve_short": float(price[priced] @ missing_mwh)}
 
 
-def _output_limits(schedule: Schedule) -> Iterator[Violation]:
-    """Units that are on keep P̲ ≤ power, power + reserve ≤ P̄; those that are off give none."""
-    units, on = schedule.study.thermal, schedule.committed
-    low = np.where(on, units.p_min_mw[:, np.newaxis], 0.0)
-    high = np.where(on, units.p_max_mw[:, np.newaxis], 0.0)
-    power, both = schedule.power_mw, schedule.power_mw + schedule.held_mw(SPINNING, REGULATION_UP)
-    yield from _where(schedule, "p_min", units.name, low, power)
-    yield from _where(schedule, "p_max", units.name, both, high)
-    for held in schedule.reserve_mw:
-        yield from _where(schedule, "reserve_sign", units.name, -held, 0.0)
-
-
-def _start_and_stop_limits(schedule: Schedule) -> Iterator[Violation]:
-    """Power and reserve keep the start-up limit when starting, the other one before a stop."""
-    units, on = schedule.study.thermal, schedule.committed
-    before = np.column_stack([units.initial_on, on[:, :-1]])
-    both = schedule.power_mw + schedule.held_mw(SPINNING, REGULATION_UP)
-    starting = np.where(on & ~before, both, -np.inf)
-    yield from _where(
-        schedule, "startup_ramp", units.name, starting, units.startup_ramp_mw[:, np.newaxis]
-    )
-    initial = np.where(np.isnan(units.initial_power_mw), -np.inf, units.initial_power_mw)
-    last = np.column_stack([initial, both[:, :-1]])
-    stopping = np.where(before & ~on, last, -np.inf)
-    yield from _where(
-        schedule, "shutdown_ramp", units.name, stopping, units.shutdown_ramp_mw[:, np.newaxis]
-    )
-
-
-def _ramps(schedule: Schedule) -> Iterator[Violation]:
-    """Power above the minimum, with reserve upward, changes no faster than the ramps."""
-    study, units = schedule.study, schedule.study.thermal
-    above = schedule.power_mw - np.where(schedule.committed, units.p_min_mw[:, np.newaxis], 0.0)
-    initial = np.where(units.initial_on, units.initial_power_mw - units.p_min_mw, 0.0)
-    last = np.column_stack([initial, above[:, :-1]])
-    up = (units.ramp_up_mw_per_h * study.period_h)[:, np.newaxis]
-    down = (units.ramp_down_mw_per_h * study.period_h)[:, np.newaxis]
-    held = schedule.held_mw(SPINNING, REGULATION_UP)
-    # an unknown initial power (NaN) compares as no violation
-    yield from _where(schedule, "ramp_up", units.name, above + held - last, up)
-    yield from _where(schedule, "ramp_down", units.name, last - above, down)
-
-
-def _minimum_times(schedule: Schedule) -> Iterator[Violation]:
-    """Units that change have kept their state long enough, time before the study included."""
-    study, units = schedule.study, schedule.study.thermal
-    for g, name in enumerate(units.name):
-        status_h = float(units.initial_status_h[g])
-        for t, on in enumerate(schedule.committed[g]):
-            switched = bool(on) != (status_h > 0)
-            rule, least_h = (
-                ("min_down_time", float(units.min_down_time_h[g]))
-                if on
-                else ("min_up_time", float(units.min_up_time_h[g]))
-            )
-            if switched and abs(status_h) < least_h - 1e-9:
-                yield Violation(rule, name, study.time[t], abs(status_h), least_h)
-            status_h = _next_status_h(status_h, bool(on), study.period_h)
-
-
-def _must_run(schedule: Schedule) -> Iterator[Violation]:
-    """Must-run units are on."""
-    units = schedule.study.thermal
-    off = (units.must_run[:, np.newaxis] & ~schedule.committed).astype(np.float64)
-    yield from _where(schedule, "must_run", units.name, off, 0.0)
-
-
-def _renewable_limits(schedule: Schedule) -> Iterator[Violation]:
-    """Renewable output lies between what must be taken and what is available."""
-    renewables = schedule.study.renewables
-    power = schedule.renewable_mw
-    yield from _where(schedule, "must_take", renewables.name, renewables.p_min_mw, power)
-    yield from _where(schedule, "available", renewables.name, power, renewables.p_max_mw)
-
-
-def _storage_rules(schedule: Schedule) -> Iterator[Violation]:
-    """Charge and discharge keep their limits, one at a time; the state of charge adds up."""
-    study, units = schedule.study, schedule.study.storage
-    charge, discharge, soc = schedule.charge_mw, schedule.discharge_mw, schedule.soc_mwh
-    if not len(units):
-        return
-    for rule, power, most in (
-        ("charge", charge, units.charge_max_mw),
-        ("discharge", discharge, units.discharge_max_mw),
-    ):
-        yield from _where(schedule, f"{rule}_max", units.name, power, most[:, np.newaxis])
-        yield from _where(schedule, f"{rule}_sign", units.name, -power, 0.0)
-    both = np.minimum(charge, discharge)
-    yield from _where(schedule, "charge_or_discharge", units.name, both, 0.0)
-    before = np.column_stack([units.initial_soc_mwh, soc[:, :-1]])
-    gained = study.period_h * (
-        units.charge_efficiency[:, np.newaxis] * charge
-        - discharge / units.discharge_efficiency[:, np.newaxis]
-    )
-    yield from _where(schedule, "soc", units.name, np.abs(before + gained - soc), 0.0)
-    low = np.repeat(units.energy_min_mwh[:, np.newaxis], study.n_periods, axis=1)
-    low[:, -1] = np.maximum(low[:, -1], units.initial_soc_mwh)
-    yield from _where(schedule, "energy_min", units.name, low, soc)
-    yield from _where(schedule, "energy_max", units.name, soc, units.energy_max_mwh[:, np.newaxis])
-
-
-def _exchange_limits(schedule: Schedule) -> Iterator[Violation]:
-    """Trade keeps its limits."""
-    market, power = schedule.study.exchange, schedule.import_mw
-    most, least = market.import_max_mw[:, np.newaxis], -market.export_max_mw[:, np.newaxis]
-    yield from _where(schedule, "import_max", market.name, power, most)
-    yield from _where(schedule, "export_max", market.name, least, power)
-
-
-def _slack_limits(schedule: Schedule) -> Iterator[Violation]:
-    """Unserved energy and surplus occur only where they have a price, and within reason."""
-    study = schedule.study
-    demand = np.maximum(study.demand_mw, 0.0)
-    most = np.zeros_like(demand) if study.unserved_cost_per_mwh is None else demand
-    most_surplus = 0.0 if study.surplus_cost_per_mwh is None else np.inf
-    names = study.grid.bus_name
-    yield from _where(schedule, "unserved", names, schedule.unserved_mw, most)
-    yield from _where(schedule, "unserved_sign", names, -schedule.unserved_mw, 0.0)
-    yield from _where(schedule, "surplus", names, schedule.surplus_mw, most_surplus)
-    yield from _where(schedule, "surplus_sign", names, -schedule.surplus_mw, 0.0)
-
-
-def _branch_limits(schedule: Schedule) -> Iterator[Violation]:
-    """DC flows keep the ratings, where the schedule claims to mind the network."""
-    grid = schedule.study.grid
-    if schedule.network == "dc":
-        flow = np.abs(schedule.flow_mw())
-        yield from _where(
-            schedule, "branch_limit", grid.branch_name, flow, grid.rating_mw[:, np.newaxis]
-        )
-
-
-RULES: tuple[Callable[[Schedule], Iterator[Violation]], ...] = (
-    _not_a_number,
-    _balance,
-    _reserve,
-    _output_limits,
-    _start_and_stop_limits,
-    _ramps,
-    _minimum_times,
-    _must_run,
-    _renewable_limits,
-    _storage_rules,
-    _exchange_limits,
-    _slack_limits,
-    _branch_limits,
-)
-
-
-def _where(
-    schedule: Schedule,
-    rule: str,
-    names: tuple[str, ...],
-    value: FloatArray,
-    limit: FloatArray | float,
-) -> Iterator[Violation]:
-    """Yield a violation wherever value > limit by more than the tolerance, (N, T) each."""
-    values, limits = np.broadcast_arrays(value, limit)
-    for i, t in np.argwhere(values > limits + TOLERANCE_MW):
-        time = schedule.study.time[t]
-        yield Violation(rule, names[i], time, float(values[i, t]), float(limits[i, t]))
+def _energy_mwh(schedule: Schedule) -> dict[str, float]:
+    """Return energy by what became of it."""
+    study, h = schedule.study, schedule.study.period_h
+    energy = {
+        "unserved": float(h * schedule.unserved_mw.sum()),
+        "surplus": float(h * schedule.surplus_mw.sum()),
+        "curtailed": float(h * (study.renewables.p_max_mw - schedule.renewable_mw).sum()),
+    }
+    if len(study.flexible):
+        left = study.flexible.p_max_mw - schedule.flexible_mw
+        energy["interrupted"] = float(h * left.sum())
+    return energy

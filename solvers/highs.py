@@ -7,9 +7,13 @@ the gap that was asked for is certified on the quadratic program itself.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar, final
 
 import highspy
@@ -19,7 +23,7 @@ from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.linearization import LinearModel, linearized
-from gridopt.program import Program
+from gridopt.program import Block, Program
 from gridopt.solution import Solution, Termination, relative_gap
 from gridopt.solver import (
     Progress,
@@ -323,3 +327,193 @@ def _loaded(model: LinearModel, options: HiGHS) -> highspy.Highs:
         model.is_integer.astype(np.int32),
     )
     return highs
+
+
+# --- prices of a linear program, and programs as files
+
+
+PRICE_TOLERANCE = 1e-6
+"""Largest error of a square's slope, relative where the slope is above 1."""
+
+ROWS_A_ROUND = 1000
+"""Rows of each lazy family that a round of pricing adds, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPrices:
+    """The best answer of a program without integers, and what its rows are worth.
+
+    Parameters
+    ----------
+    program : Program
+        What was asked for, with the lazy rows that were added listed.
+    x : array, (n,)
+    row_price : array, (m,)
+        Change of the objective with a row's side (its dual): at least 0 where the lower side
+        binds, at most 0 where the upper one does.
+    objective : float
+    """
+
+    program: Program
+    x: FloatArray
+    row_price: FloatArray
+    objective: float
+
+
+def linear_prices(program: Program) -> LinearPrices | None:
+    """Solve a program whose integrality is left out; return the duals of its rows.
+
+    Squares are met by tangents until the slope is right wherever the answer lies, since it is the
+    slope that a price comes from.
+
+    Parameters
+    ----------
+    program : Program
+        Convex, with separable squares.
+
+    Returns
+    -------
+    LinearPrices or None
+        None where there is no answer, or no best one.
+
+    Raises
+    ------
+    UnsupportedError
+        As `HiGHS.solve`.
+    """
+    program = program.relaxed()
+    for _ in range(MAX_ROUNDS):
+        answer = _priced(program)
+        if answer is None:
+            return None
+        added = program.separate(answer.x, ROWS_A_ROUND)
+        if not len(added):
+            break
+        program = program.with_rows(added)
+    return answer
+
+
+def _priced(program: Program) -> LinearPrices | None:
+    """Return the answer to the rows listed."""
+    model = linearized(program)
+    highs = _loaded(model, HiGHS())
+    for option in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+        highs.setOptionValue(option, 1e-9)
+    _append_tangents(highs, model, *model.first_tangents())
+    for _ in range(MAX_ROUNDS):
+        highs.run()
+        if highs.getModelStatus() != HighsModelStatus.kOptimal:
+            return None
+        solution = highs.getSolution()
+        x = np.array(solution.col_value)
+        # a tangent at a lies q (x − a)² below the square q x², and its slope is 2 q (x − a) off
+        off = 2 * np.sqrt(model.square_weight * np.maximum(model.shortfall(x), 0.0))
+        at = x[model.square_column]
+        slope = 2 * model.square_weight * np.abs(at)
+        squares = np.flatnonzero(off > PRICE_TOLERANCE * np.maximum(slope, 1.0))
+        if not len(squares):
+            break
+        _append_tangents(highs, model, squares, at[squares])
+    own = x[: program.n_columns]
+    row_price = np.array(solution.row_dual)[: program.n_rows]
+    return LinearPrices(program, own, row_price, program.objective(own))
+
+
+def _append_tangents(
+    highs: highspy.Highs, model: LinearModel, squares: IntArray, points: FloatArray
+) -> None:
+    rows, side = model.tangents(squares, points), model.tangent_sides(squares, points)
+    highs.addRows(
+        len(side),
+        np.full(len(side), -np.inf),
+        side,
+        rows.nnz,
+        rows.indptr[:-1].astype(np.int32),
+        rows.indices.astype(np.int32),
+        rows.data,
+    )
+
+
+def write_program(program: Program, path: str | Path) -> Path:
+    """Write a program into a file that other solvers read; its ending says the format.
+
+    Parameters
+    ----------
+    program : Program
+        Rows that it does not list are written as well.
+    path : str or Path
+        ``.lp`` (CPLEX LP) or ``.mps`` (free MPS). The folder is created where it is missing.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    OptionError
+        For another ending.
+    TooLargeError
+        Where there are too many rows to list.
+
+    Notes
+    -----
+    Columns and rows are named by block and place, such as ``on(3,5)``, what the formats do not
+    allow in a name as ``_``. Implied integers are written as integers.
+    """
+    target = Path(path)
+    check_program_file(target)
+    whole = program.complete()
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs.setOptionValue("output_flag", False)
+    highs.passModel(_as_model(whole))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".writing-", dir=target.parent) as folder:
+        scratch = Path(folder) / target.name
+        if highs.writeModel(str(scratch)) != highspy.HighsStatus.kOk:
+            raise OSError(f"HiGHS could not write {target}")
+        scratch.replace(target)
+    return target
+
+
+def check_program_file(path: Path) -> None:
+    """Raise `OptionError` unless `write_program` can write such a file."""
+    right = path.suffix in (".lp", ".mps")
+    check_option("write_program", "path", str(path), right, "a name that ends in .lp or .mps")
+
+
+def _as_model(program: Program) -> highspy.HighsModel:
+    """Return a program with its quadratic part and its names; HiGHS's objective is x'Qx / 2."""
+    model = highspy.HighsModel()
+    lp, matrix = model.lp_, sparse.csr_array(program.A)
+    lp.num_col_, lp.num_row_ = program.n_columns, program.n_rows
+    lp.col_cost_, lp.offset_ = program.c, program.c0
+    lp.col_lower_, lp.col_upper_ = program.lower, program.upper
+    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
+    lp.a_matrix_.value_ = matrix.data
+    kinds = highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger
+    lp.integrality_ = [kinds[whole] for whole in program.is_integer.astype(int)]
+    lp.col_names_, lp.row_names_ = _names(program.variables), _names(program.rows)
+    lower = sparse.csc_array(sparse.tril(2 * program.Q))
+    if lower.nnz:
+        hessian = model.hessian_
+        hessian.dim_, hessian.format_ = program.n_columns, highspy.HessianFormat.kTriangular
+        hessian.start_, hessian.index_, hessian.value_ = lower.indptr, lower.indices, lower.data
+    return model
+
+
+def _names(blocks: Mapping[str, Block]) -> list[str]:
+    """Return names of all columns (rows) that the formats allow, no two alike."""
+    names = []
+    for block in blocks.values():
+        for number in range(block.first, block.first + block.size):
+            label = block.label(number).replace(", ", ",").replace("[", "(").replace("]", ")")
+            names.append(re.sub(r"[^\w.,()]", "_", label, flags=re.ASCII))
+    used: dict[str, int] = {}
+    for i, name in enumerate(names):
+        used[name] = used.get(name, 0) + 1
+        if used[name] > 1:
+            names[i] = f"{name}_{used[name]}"
+    return names

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import warnings
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,8 +16,9 @@ import pytest
 
 from gridopt.arrays import FloatArray
 from gridopt.errors import Issue
-from gridopt.grid import Grid
+from gridopt.grid import Grid, Interfaces
 from gridopt.io.net_grid import NetGrid, read_grid
+from gridopt.security import without
 
 TOLERANCE_MW = 1e-6
 
@@ -133,6 +136,91 @@ def test_parts_of_a_disconnected_grid_are_named() -> None:
     grid = Grid(("a",), empty, empty, (), (), np.array(none), np.array(none), np.array(none),
                 np.zeros(1))  # fmt: skip
     assert not grid.issues()
+
+
+def bridges_by_removal(grid: Grid) -> list[int]:
+    """Return the branches without which the grid falls apart, each tried."""
+    return [branch for branch in range(grid.n_branches) if without(grid, branch).issues()]
+
+
+def grid_of(n_buses: int, from_bus: list[int], to_bus: list[int]) -> Grid:
+    L = len(from_bus)
+    return Grid(
+        bus_name=tuple(f"bus {i}" for i in range(n_buses)),
+        from_bus=np.array(from_bus, dtype=np.int64),
+        to_bus=np.array(to_bus, dtype=np.int64),
+        branch_element=tuple(("line", i) for i in range(L)),
+        branch_name=tuple(f"line {i}" for i in range(L)),
+        susceptance_mw=np.full(L, 1000.0),
+        shift_rad=np.zeros(L),
+        rating_mw=np.full(L, np.inf),
+        shunt_mw=np.zeros(n_buses),
+    )
+
+
+@pytest.mark.parametrize("name", ["case24_ieee_rts", "case30", "case33bw", "case39"])
+def test_bridges_are_what_the_grid_falls_apart_without(name: str) -> None:
+    grid = solved(name)[1].grid
+    assert np.flatnonzero(grid.bridges).tolist() == bridges_by_removal(grid)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bridges_of_random_trees_with_parallel_branches_and_loops(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 12))
+    tree = [(int(rng.integers(0, i)), i) for i in range(1, n)]
+    more = [tuple(map(int, rng.integers(0, n, 2))) for _ in range(int(rng.integers(0, 5)))]
+    ends = rng.permutation(np.array(tree + more))
+    grid = replace(grid_of(n, *ends.T.tolist()), reference_bus=int(rng.integers(0, n)))
+    assert np.flatnonzero(grid.bridges).tolist() == bridges_by_removal(grid)
+
+
+@pytest.mark.parametrize("name", ["case24_ieee_rts", "case30", "case300", "case_illinois200"])
+def test_flows_after_outages_are_those_of_the_grid_without_the_branch(name: str) -> None:
+    rng = np.random.default_rng(1)
+    grid = solved(name)[1].grid
+    grid = replace(grid, shift_rad=rng.normal(scale=0.05, size=grid.n_branches))
+    injection = rng.normal(scale=50.0, size=(grid.n_buses, 2))
+    flow = grid.flows(injection)
+    outages = np.flatnonzero(~grid.bridges)
+    factors = grid.lodf(outages)
+    assert factors.shape == (grid.n_branches, len(outages))
+    for k in range(0, len(outages), 1 + len(outages) // 40):
+        after = flow + factors[:, [k]] * flow[[outages[k]]]
+        assert np.abs(after[outages[k]]).max() == 0.0
+        expected = without(grid, int(outages[k])).flows(injection)
+        np.testing.assert_allclose(np.delete(after, outages[k], 0), expected, rtol=0, atol=1e-6)
+
+
+def test_a_bridge_has_no_outage_factors() -> None:
+    grid = solved("case24_ieee_rts")[1].grid
+    (bridge,) = np.flatnonzero(grid.bridges)
+    assert np.isnan(grid.lodf(np.array([bridge]))).all()
+    assert np.isfinite(grid.lodf(np.array([(bridge + 1) % grid.n_branches]))).all()
+    assert grid.lodf(np.zeros(0, dtype=np.int64)).shape == (grid.n_branches, 0)
+
+
+def test_a_grid_with_its_factor_can_be_pickled() -> None:
+    grid = solved("case30")[1].grid
+    injection = np.random.default_rng(2).normal(size=grid.n_buses)
+    flow = grid.flows(injection)
+    assert "_factor" in vars(grid)
+    again = pickle.loads(pickle.dumps(grid))  # noqa: S301
+    assert again.branch_name == grid.branch_name
+    np.testing.assert_array_equal(again.flows(injection), flow)
+
+
+def test_faults_of_interfaces_are_named() -> None:
+    grid = grid_of(3, [0, 1], [1, 2])
+    wrong = Interfaces(("north", "north"), np.zeros((2, 3)), np.array([1.0, 0.0]), np.zeros(2))
+    found = replace(grid, interfaces=wrong).issues()
+    assert [(issue.element, issue.field) for issue in found] == [
+        ("interfaces", "shape of weight"),
+        ("interface north", "name"),
+        ("interface north", "lower_mw"),
+    ]
+    right = Interfaces(("north",), np.ones((1, 2)), np.array([-np.inf]), np.array([5.0]))
+    assert not replace(grid, interfaces=right).issues()
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+from scipy import sparse
 
-from gridopt.program import Integrality, ProgramBuilder
+from gridopt.arrays import FloatArray, IntArray
+from gridopt.errors import TooLargeError
+from gridopt.lazy import AddedRows, LazyRows, check_listable
+from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.solution import Solution, Termination, relative_gap
 
 
@@ -98,3 +104,114 @@ def test_relative_gap() -> None:
     assert relative_gap(0.0, 0.0) == 0.0
     assert relative_gap(0.0, -1.0) == np.inf
     assert relative_gap(np.inf, 0.0) == np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class PairLimits(LazyRows):
+    """x_i + x_j ≤ limit for all pairs of some columns."""
+
+    columns: IntArray
+    limit: float
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.columns) * (len(self.columns) - 1) // 2
+
+    def violation(self, x: FloatArray) -> float:
+        return float(self._excess(x).max(initial=0.0))
+
+    def separate(self, x: FloatArray, most: int, tolerance: float) -> AddedRows:
+        excess = self._excess(x)
+        worst = np.argsort(-excess, kind="stable")[:most]
+        return self._rows(worst[excess[worst] > tolerance], len(x))
+
+    def every_row(self, n_columns: int) -> AddedRows:
+        check_listable(self.name, self.n_rows, 2)
+        return self._rows(np.arange(self.n_rows), n_columns)
+
+    def _pairs(self) -> IntArray:
+        return np.column_stack(np.triu_indices(len(self.columns), 1))
+
+    def _excess(self, x: FloatArray) -> FloatArray:
+        return np.asarray(x[self.columns[self._pairs()]].sum(axis=1) - self.limit)
+
+    def _rows(self, chosen: IntArray, n_columns: int) -> AddedRows:
+        k, pairs = len(chosen), self._pairs()[chosen]
+        A = sparse.coo_array(
+            (np.ones(2 * k), (np.repeat(np.arange(k), 2), self.columns[pairs].ravel())),
+            shape=(k, n_columns),
+        )
+        labels = tuple(f"{self.name}[{i}, {j}]" for i, j in pairs)
+        return AddedRows(A.tocsr(), np.full(k, -np.inf), np.full(k, self.limit), labels)
+
+
+def paired() -> Program:
+    """Return a program of four columns up to 3, pairs of which are at most 4."""
+    b = ProgramBuilder()
+    x = b.variable("x", (4,), upper=3.0)
+    b.constrain("least", (1.0, x[np.newaxis]), lower=[1.0])
+    b.constrain_lazily(PairLimits("pair", x, 4.0))
+    b.variable("later", (1,))
+    return b.program()
+
+
+def test_rows_that_are_not_listed_count() -> None:
+    program = paired()
+    x = np.array([3.0, 2.5, 0.0, 1.25, 0.0])
+    assert program.n_rows == 1
+    assert program.violation(x) == 1.5
+    assert program.violated(x) == {"pair": 1.5}
+    assert not program.is_feasible(x)
+    assert program.relaxed().violation(x) == 1.5
+    assert program.fixed(np.array([4]), 0.0).violated(x) == {"pair": 1.5}
+    assert program.violation(np.array([np.nan, 0.0, 0.0, 0.0, 0.0])) == np.inf
+    assert program.is_feasible(np.array([3.0, 1.0, 1.0, 1.0, 0.0]))
+
+
+def test_rows_are_added_where_an_answer_misses_them() -> None:
+    program = paired()
+    x = np.array([3.0, 2.5, 0.0, 1.25, 0.0])
+    assert program.separate(x, 10).label == ("pair[0, 1]", "pair[0, 3]")
+    worst = program.separate(x, 1)
+    assert worst.label == ("pair[0, 1]",)
+    assert not len(program.separate(np.array([3.0, 1.0, 1.0, 1.0, 0.0]), 10))
+    longer = program.with_rows(worst).with_rows(program.separate(x, 10))
+    assert list(longer.rows) == ["least", "added", "added 2"]
+    assert [longer.row_label(row) for row in range(longer.n_rows)] == [
+        *("least[0]", "pair[0, 1]", "pair[0, 1]", "pair[0, 3]")
+    ]
+    assert (longer.A @ x)[1:].tolist() == [5.5, 5.5, 4.25]
+    assert longer.row_upper[1:].tolist() == [4.0] * 3
+    assert longer.violated(x) == {"added": 1.5, "added 2": 1.5, "pair": 1.5}
+    assert program.with_rows(AddedRows.none(5)) is program
+
+
+def test_the_complete_program_lists_every_row() -> None:
+    program, complete = paired(), paired().complete()
+    assert complete.lazy == ()
+    assert complete.rows["pair"].shape == (6,)
+    assert complete.n_columns == 5
+    for x in np.random.default_rng(0).uniform(0.0, 3.5, (20, 5)):
+        assert complete.violated(x) == pytest.approx(program.violated(x))
+
+
+def test_families_of_rows_have_names_of_their_own() -> None:
+    b = ProgramBuilder()
+    x = b.variable("x", (3,))
+    b.constrain_lazily(PairLimits("pair", x, 1.0))
+    b.constrain_lazily(PairLimits("none", x[:1], 1.0))
+    b.constrain("row", (1.0, x), upper=1.0)
+    for name in ("pair", "row"):
+        with pytest.raises(ValueError, match=f"row block '{name}' already"):
+            b.constrain_lazily(PairLimits(name, x, 1.0))
+    with pytest.raises(ValueError, match="row block 'pair' already"):
+        b.constrain("pair", (1.0, x), upper=1.0)
+    with b.scope("@low", 0.5):
+        b.constrain_lazily(PairLimits("pair", x, 1.0))
+    assert [lazy.name for lazy in b.program().lazy] == ["pair", "pair@low"]
+
+
+def test_too_many_rows_to_list_are_refused() -> None:
+    check_listable("outages", 10**6, 30)
+    with pytest.raises(TooLargeError, match=r"outages has 10000000 rows of some 30 entries"):
+        check_listable("outages", 10**7, 30)

@@ -17,7 +17,7 @@ from gridopt.formulation import Formulation
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.program import Program
 from gridopt.requirements import Reserves
-from gridopt.results import Schedule
+from gridopt.results import Plan
 from gridopt.running import peak_rss_mb, solve, versions
 from gridopt.solution import Termination
 from gridopt.solver import Progress
@@ -143,7 +143,10 @@ class Mispriced(Formulation):
         program = UnitCommitment().build(study)
         return replace(program, c=0.9 * program.c)
 
-    def decode(self, study: Study, program: Program, x: FloatArray) -> Schedule:
+    def notes(self, study: Study) -> tuple[str, ...]:
+        return UnitCommitment().notes(study)
+
+    def decode(self, study: Study, program: Program, x: FloatArray) -> Plan:
         return UnitCommitment().decode(study, program, x)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.program import ProgramBuilder
-from gridopt.study import Study
+from gridopt.study import FIXED_ON, FORCED_OUT, Study
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +21,8 @@ class Commitment:
 
 
 @dataclass(frozen=True, eq=False)
-class _Reach:
-    """What the initial status and must-run leave possible, each (G, T)."""
+class Reach:
+    """What initial status, must-run and fixed hours leave possible, each (G, T)."""
 
     must_be_on: BoolArray
     may_be_on: BoolArray
@@ -31,12 +31,12 @@ class _Reach:
 
 
 def commitment(b: ProgramBuilder, study: Study) -> Commitment:
-    """Add u, v, w with initial status, rest of minimum times and must-run as bounds.
+    """Add u, v, w with initial status, rest of minimum times, must-run and fixed hours as bounds.
 
     v and w are 0/1 of themselves once u is: u_t − u_{t−1} = v_t − w_t with v_t ≤ u_t and
     w_t ≤ 1 − u_t leaves one choice.
     """
-    reach = _reachable(study)
+    reach = reachable(study)
     shape = reach.may_be_on.shape
     return Commitment(
         on=b.binary("on", shape, lower=reach.must_be_on, upper=reach.may_be_on),
@@ -72,8 +72,8 @@ def min_up_down(b: ProgramBuilder, study: Study, unit: Commitment) -> None:
     commitment problem with start-up costs", IBM Research Report RC23628.
     """
     T = study.n_periods
-    up = _window(study.steps(study.thermal.min_up_time_h), T)
-    down = _window(study.steps(study.thermal.min_down_time_h), T)
+    up = window(study.steps(study.thermal.min_up_time_h), T)
+    down = window(study.steps(study.thermal.min_down_time_h), T)
     start, stop = unit.start[:, np.newaxis, :], unit.stop[:, np.newaxis, :]
     b.constrain("min_up_time", (up, start), (-1.0, unit.on), upper=0.0)
     b.constrain("min_down_time", (down, stop), (1.0, unit.on), upper=1.0)
@@ -122,7 +122,7 @@ def startup_cost(b: ProgramBuilder, study: Study, unit: Commitment) -> None:
     )
 
 
-def _window(steps: IntArray, n_periods: int) -> FloatArray:
+def window(steps: IntArray, n_periods: int) -> FloatArray:
     """Return 1 where period i lies among the `steps` periods that end with t, (G, T, T)."""
     t = np.arange(n_periods)
     age = t[:, np.newaxis] - t[np.newaxis, :]
@@ -143,17 +143,23 @@ def _within_lag(
     return stops, initially
 
 
-def _reachable(study: Study) -> _Reach:
+def reachable(study: Study) -> Reach:
+    """Return where units must and may be on, start and stop, for all that is fixed before."""
     units, t = study.thermal, np.arange(study.n_periods)
-    status, on = units.initial_status_h, units.initial_on[:, np.newaxis]
+    on = units.initial_on[:, np.newaxis]
     up, down = study.steps(units.min_up_time_h), study.steps(units.min_down_time_h)
-    left_h = np.where(status > 0, units.min_up_time_h - status, units.min_down_time_h + status)
-    left = np.maximum(study.steps(left_h), 0)[:, np.newaxis]
+    left = study.held_periods()[:, np.newaxis]
     held = t < left
-    must = (held & on) | (units.must_run[:, np.newaxis] & ~(held & ~on))
-    return _Reach(
+    fixed = study.fixed_status
+    must = (held & on) | (units.must_run[:, np.newaxis] & ~(held & ~on)) | (fixed == FIXED_ON)
+    may = ~(held & ~on) & (fixed != FORCED_OUT)
+    was_kept_on = np.column_stack([on, must[:, :-1]])
+    was_kept_off = np.column_stack([~on, ~may[:, :-1]])
+    first_start = np.where(on, left + down[:, np.newaxis], left)
+    first_stop = np.where(on, left, left + up[:, np.newaxis])
+    return Reach(
         must_be_on=must,
-        may_be_on=~(held & ~on),
-        may_start=np.where(on, t >= left + down[:, np.newaxis], t >= left),
-        may_stop=np.where(on, t >= left, t >= left + up[:, np.newaxis]) & ~must,
+        may_be_on=may,
+        may_start=(t >= first_start) & may & ~was_kept_on,
+        may_stop=(t >= first_stop) & ~must & ~was_kept_off,
     )

@@ -1,4 +1,4 @@
-"""What feeds in or takes out beside thermal units: renewables, storage, exchange, slacks."""
+"""What feeds in or takes out beside thermal units: renewables, storage, trade, demand, slacks."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ def renewables(b: ProgramBuilder, study: Study) -> list[Injection]:
 
 
 def storage(b: ProgramBuilder, study: Study) -> list[Injection]:
-    """Add charge, discharge and state of charge: e_t = e_{t−1} + h (η_c c_t − d_t / η_d).
+    """Add charge, discharge and state of charge: e_t = κ e_{t−1} + h (η_c c_t − d_t / η_d).
 
-    The last e is at least the initial one; a 0/1 column keeps charge and discharge apart, which
-    negative prices would otherwise mix (Taylor 2015, "Convex optimization of power systems", §5).
+    κ is what a period's losses leave; the last e keeps the end condition. A 0/1 column keeps
+    charge and discharge apart, which negative prices would otherwise mix (Taylor 2015, "Convex
+    optimization of power systems", §5).
     """
     units, h, T = study.storage, study.period_h, study.n_periods
     if not len(units):
@@ -53,18 +54,20 @@ def storage(b: ProgramBuilder, study: Study) -> list[Injection]:
     charge = b.variable("charge_mw", shape, upper=charge_max)
     discharge = b.variable("discharge_mw", shape, upper=discharge_max)
     charging = b.binary("charging", shape)
-    low = np.repeat(units.energy_min_mwh[:, np.newaxis], T, axis=1)
-    low[:, -1] = np.maximum(low[:, -1], units.initial_soc_mwh)
-    soc = b.variable("soc_mwh", shape, low, units.energy_max_mwh[:, np.newaxis])
+    low, high = _soc_limits(study)
+    soc = b.variable("soc_mwh", shape, low, high)
+    b.minimize(h * units.charge_cost_per_mwh[:, None], charge)
+    b.minimize(h * units.discharge_cost_per_mwh[:, None], discharge)
     b.constrain("charge_mode", (1.0, charge), (-charge_max, charging), upper=0.0)
     b.constrain("discharge_mode", (1.0, discharge), (discharge_max, charging), upper=discharge_max)
     gain, loss = -h * units.charge_efficiency[:, None], h / units.discharge_efficiency[:, None]
+    kept = units.kept_per_period(h)[:, None]
     first = (1.0, soc[:, :1]), (gain, charge[:, :1]), (loss, discharge[:, :1])
-    b.constrain("initial_soc", *first, equal=units.initial_soc_mwh[:, np.newaxis])
+    b.constrain("initial_soc", *first, equal=kept * units.initial_soc_mwh[:, None])
     b.constrain(
         "soc",
         (1.0, soc[:, 1:]),
-        (-1.0, soc[:, :-1]),
+        (-kept, soc[:, :-1]),
         (gain, charge[:, 1:]),
         (loss, discharge[:, 1:]),
         equal=0.0,
@@ -73,6 +76,16 @@ def storage(b: ProgramBuilder, study: Study) -> list[Injection]:
         Injection(units.bus, np.ones(len(units)), discharge),
         Injection(units.bus, -np.ones(len(units)), charge),
     ]
+
+
+def _soc_limits(study: Study) -> tuple[FloatArray, FloatArray]:
+    """Return limits of the state of charge, the end condition among them, (S, T) each."""
+    units, T = study.storage, study.n_periods
+    low = np.repeat(units.energy_min_mwh[:, np.newaxis], T, axis=1)
+    high = np.repeat(units.energy_max_mwh[:, np.newaxis], T, axis=1)
+    low[:, -1] = np.maximum(low[:, -1], units.final_soc_min_mwh)
+    high[:, -1] = np.minimum(high[:, -1], units.final_soc_max_mwh)
+    return low, high
 
 
 def exchange(b: ProgramBuilder, study: Study) -> list[Injection]:
@@ -89,6 +102,26 @@ def exchange(b: ProgramBuilder, study: Study) -> list[Injection]:
     b.minimize(h * market.price_per_mwh, power)
     b.minimize_product(h * market.slope_per_mw2h / 2.0, power, power)
     return [Injection(market.bus, np.ones(len(market)), power)]
+
+
+def flexible_demand(b: ProgramBuilder, study: Study) -> list[Injection]:
+    """Add what is served between p_min and p_max at cost value · (p_max − served).
+
+    Where interruptions are limited: h Σ_t (p_max − served) ≤ the limit. Price-sensitive demand
+    as steps of a benefit curve: Kirschen & Strbac 2018, "Fundamentals of power system economics".
+    """
+    demand, h = study.flexible, study.period_h
+    if not len(demand):
+        return []
+    served = b.variable("flexible_mw", demand.p_max_mw.shape, demand.p_min_mw, demand.p_max_mw)
+    b.minimize(-h * demand.value_per_mwh[:, np.newaxis], served)
+    wanted_mwh = h * demand.p_max_mw.sum(axis=1)
+    b.minimize_constant(float(demand.value_per_mwh @ wanted_mwh))
+    limited = np.flatnonzero(np.isfinite(demand.interruption_max_mwh))
+    if len(limited):
+        least = wanted_mwh[limited] - demand.interruption_max_mwh[limited]
+        b.constrain("interruption", (h, served[limited]), lower=least)
+    return [Injection(demand.bus, -np.ones(len(demand)), served)]
 
 
 def unserved_and_surplus(b: ProgramBuilder, study: Study, by_bus: bool) -> list[Injection]:

@@ -8,33 +8,34 @@ import numpy as np
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.formulations.blocks.commitment import Commitment
+from gridopt.formulations.blocks.reserves import Held, reserves
 from gridopt.program import ProgramBuilder, Term
+from gridopt.requirements import REGULATION_DOWN
 from gridopt.study import Study
 
 
 @dataclass(frozen=True, eq=False)
 class Production:
-    """Columns of the production, each (G, T): p above the minimum and, if asked for, r."""
+    """Columns of the production: p above the minimum, (G, T), and the reserve held."""
 
     above_min: IntArray
-    reserve: IntArray | None
+    reserve: Held
 
     def terms(self, unit: slice | IntArray, period: slice) -> list[Term]:
-        """Return p + r of some units and periods as terms."""
-        terms: list[Term] = [(1.0, self.above_min[unit, period])]
-        if self.reserve is not None:
-            terms.append((1.0, self.reserve[unit, period]))
-        return terms
+        """Return p + Σ upward r of some units and periods as terms."""
+        return [(1.0, self.above_min[unit, period]), *self.reserve.upward(unit, period)]
+
+    def least_terms(self, unit: slice | IntArray, period: slice) -> list[Term]:
+        """Return −(p − Σ downward r) of some units and periods as terms."""
+        return [(-1.0, self.above_min[unit, period]), *self.reserve.downward(unit, period)]
 
 
 def production(b: ProgramBuilder, study: Study) -> Production:
-    """Add p ≥ 0 and, if the study asks for reserve, r ≥ 0."""
+    """Add p ≥ 0 and the reserve r ≥ 0 that the study asks for."""
     shape = len(study.thermal), study.n_periods
     width = (study.thermal.p_max_mw - study.thermal.p_min_mw)[:, np.newaxis]
     above = b.variable("above_min_mw", shape, upper=width)
-    if not len(study.reserves):
-        return Production(above, None)
-    return Production(above, b.variable("reserve_mw", shape, upper=width))
+    return Production(above, reserves(b, study))
 
 
 def generation_limits(
@@ -95,30 +96,41 @@ def initial_shutdown(b: ProgramBuilder, study: Study, unit: Commitment) -> None:
         b.constrain("initial_shutdown", (1.0, unit.stop[above, 0]), upper=0.0)
 
 
-def ramping(b: ProgramBuilder, study: Study, output: Production) -> None:
-    """Add p_t + r_t − p_{t−1} ≤ RU and p_{t−1} − p_t ≤ RD on power above the minimum.
+def downward_limits(b: ProgramBuilder, output: Production) -> None:
+    """Add p − Σ r ≥ 0 over downward reserve: units stay above their minimum if it is called.
 
-    Where the unit can exceed them at all. Equations (8), (9), (19), (20) of the pglib-uc model
-    (Knueven, Ostrowski, Watson 2020, doi 10.1287/ijoc.2019.0944).
+    Morales-España, Ramos, García-González 2014, doi 10.1109/TPWRS.2013.2259601.
+    """
+    g = np.flatnonzero(output.reserve.of_unit(REGULATION_DOWN))
+    if len(g):
+        b.constrain("downward_limit", *output.least_terms(g, slice(None)), upper=0.0)
+
+
+def ramping(b: ProgramBuilder, study: Study, output: Production) -> None:
+    """Add p_t + Σ r_t − p_{t−1} ≤ RU and p_{t−1} − (p_t − Σ r_t) ≤ RD on power above the minimum.
+
+    The first sum is over upward, the second over downward reserve. Where the unit can exceed the
+    ramps at all. Equations (8), (9), (19), (20) of the pglib-uc model (Knueven, Ostrowski, Watson
+    2020, doi 10.1287/ijoc.2019.0944), which has no downward reserve; that enters as upward
+    reserve does, as in Morales-España, Ramos, García-González 2014, doi
+    10.1109/TPWRS.2013.2259601.
     """
     units = study.thermal
     width = units.p_max_mw - units.p_min_mw
-    up, down = units.ramp_up_mw_per_h * study.period_h, units.ramp_down_mw_per_h * study.period_h
     before = initial_above_min_mw(study)
-    for name, ramp in (("ramp_up", up), ("ramp_down", down)):
-        rising = name == "ramp_up"
+    for name, per_h, terms, sign in (
+        ("ramp_up", units.ramp_up_mw_per_h, output.terms, 1.0),
+        ("ramp_down", units.ramp_down_mw_per_h, output.least_terms, -1.0),
+    ):
+        ramp = per_h * study.period_h
         g = np.flatnonzero(ramp < width)
         if not len(g):
             continue
-        now, last = slice(1, None), output.above_min[g, :-1]
-        terms = output.terms(g, now) if rising else [(-1.0, output.above_min[g, now])]
-        b.constrain(name, *terms, (-1.0 if rising else 1.0, last), upper=ramp[g, np.newaxis])
+        last = (-sign, output.above_min[g, :-1])
+        b.constrain(name, *terms(g, slice(1, None)), last, upper=ramp[g, np.newaxis])
         known = g[np.isfinite(before[g])]
-        first = output.terms(known, slice(0, 1))
-        if not rising:
-            first = [(-1.0, output.above_min[known, :1])]
-        side = ramp[known] + (before[known] if rising else -before[known])
-        b.constrain(f"initial_{name}", *first, upper=side[:, np.newaxis])
+        side = ramp[known] + sign * before[known]
+        b.constrain(f"initial_{name}", *terms(known, slice(0, 1)), upper=side[:, np.newaxis])
 
 
 def initial_above_min_mw(study: Study) -> FloatArray:

@@ -14,9 +14,13 @@ import pandas as pd
 
 from gridopt.errors import Issue, StudyError, UnknownNameError, collected
 from gridopt.io.json_fields import text_of
-from gridopt.io.pglib_uc import KEYS, read_pglib_uc
+from gridopt.io.pglib_uc import KEYS as PGLIB_UC_KEYS
+from gridopt.io.pglib_uc import read_pglib_uc
 from gridopt.io.profiles import Profiles
+from gridopt.io.rts_gmlc import read_rts_gmlc, source_folder
 from gridopt.io.shipped import kazarlis, rts79_profiles, rts79_units
+from gridopt.io.unitcommitment_jl import KEYS as UNITCOMMITMENT_JL_KEYS
+from gridopt.io.unitcommitment_jl import read_unitcommitment_jl
 from gridopt.requirements import Reserves
 from gridopt.study import Study
 
@@ -27,7 +31,10 @@ SHIPPED = ("rts79", "kazarlis10", *(f"kazarlis10x{n}" for n in range(2, 11)))
 
 DAY_H = 24.0
 
-FORMATS: Mapping[Callable[..., Study], frozenset[str]] = {read_pglib_uc: KEYS}
+FORMATS: Mapping[Callable[..., Study], frozenset[str]] = {
+    read_pglib_uc: PGLIB_UC_KEYS,
+    read_unitcommitment_jl: UNITCOMMITMENT_JL_KEYS,
+}
 """JSON formats that bring hours and reserve of their own: reader, and fields that tell them."""
 
 _KAZARLIS = re.compile(r"kazarlis10(?:x([1-9]|10))?")
@@ -52,13 +59,16 @@ def load_case(
     ----------
     case : str or path
         ``rts79``; ``kazarlis10``, ``kazarlis10x2`` … ``kazarlis10x10``; the name of a
-        ``pandapower.networks`` function; a path to a net (``.json``, ``.m``) or to a pglib-uc
-        instance (``.json``, ``.json.gz``), told apart by what is in the file.
+        ``pandapower.networks`` function; a path to a net (``.json``, ``.m``) or to an
+        instance of pglib-uc or UnitCommitment.jl (``.json``, ``.json.gz``), told apart by what
+        is in the file; the source folder of RTS-GMLC or of a system in its form.
     profiles, units : optional
-        As for `gridopt.read_pandapower`; they replace what a shipped system brings. An instance
-        takes none of these, nor `period_h`, `tz` and `reserve_fraction`: it brings its own.
+        As for `gridopt.read_pandapower`; they replace what a shipped system brings. Instances
+        and source folders take none of these, nor `period_h` and `reserve_fraction`, and an
+        instance no `tz`: they bring their own.
     hours, start, period_h, tz, unserved_cost_per_mwh, surplus_cost_per_mwh : optional
-        As for `gridopt.read_pandapower`; of the RTS-79 year 24 hours unless said otherwise.
+        As for `gridopt.read_pandapower`; of the RTS-79 year and of a source folder 24 hours
+        unless said otherwise.
         Of an instance the first `hours`; it can start nowhere else, since it tells the state of
         its units before the first hour only.
     reserve_fraction : float, optional
@@ -89,20 +99,24 @@ def load_case(
             unserved_cost_per_mwh=unserved_cost_per_mwh,
             surplus_cost_per_mwh=surplus_cost_per_mwh,
         )
-    reader = _reader_of(case)
-    if reader is not None:
-        own = {
+    own = _with_own_data(
+        case,
+        {
             "profiles": profiles,
             "units": units,
             "period_h": period_h,
             "tz": tz,
             "reserve_fraction": reserve_fraction,
-        }
-        prices = {
+        },
+        {
             "unserved_cost_per_mwh": unserved_cost_per_mwh,
             "surplus_cost_per_mwh": surplus_cost_per_mwh,
-        }
-        return _instance(reader, Path(case), own, prices, hours, start)
+        },
+        hours,
+        start,
+    )
+    if own is not None:
+        return own
     from gridopt.io.pandapower_net import (  # pandapower takes seconds to import
         read_pandapower,
         stock_nets,
@@ -139,6 +153,41 @@ def load_case(
     return study
 
 
+def _with_own_data(
+    case: str | Path,
+    given: Mapping[str, Any],
+    prices: Mapping[str, Any],
+    hours: float | None,
+    start: int,
+) -> Study | None:
+    """Return the study of a file or folder that brings hours and reserve, None for all else."""
+    reader = _reader_of(case)
+    if reader is not None:
+        where = f"file {Path(case).name}"
+        issues = _own_issues(where, given)
+        if start:
+            expected = "0: the file tells the state of the units before its first hour only"
+            issues.append(Issue(where, "start", start, expected))
+        return collected(lambda: _first_hours(reader(Path(case), **prices), hours, where), issues)
+    folder = source_folder(case)
+    if folder is None:
+        return None
+    issues = _own_issues(f"folder {Path(case).name}", {**given, "tz": None})
+    length = DAY_H if hours is None else hours
+    return collected(
+        lambda: read_rts_gmlc(folder, start=start, hours=length, tz=given["tz"], **prices), issues
+    )
+
+
+def _own_issues(where: str, given: Mapping[str, Any]) -> list[Issue]:
+    """Return what is given in vain, as the file or folder has its own."""
+    return [
+        Issue(where, name, value if np.isscalar(value) else "given", "none: it has its own")
+        for name, value in given.items()
+        if value is not None
+    ]
+
+
 def _reader_of(case: str | Path) -> Callable[..., Study] | None:
     """Return the reader of an instance in JSON, or None: a net, or no file at all.
 
@@ -159,27 +208,6 @@ def _reader_of(case: str | Path) -> Callable[..., Study] | None:
     if path.suffix == ".gz":
         raise StudyError([Issue(f"file {path.name}", "content", "unknown", "an instance in JSON")])
     return None
-
-
-def _instance(
-    reader: Callable[..., Study],
-    path: Path,
-    own: Mapping[str, Any],
-    prices: Mapping[str, float | None],
-    hours: float | None,
-    start: int,
-) -> Study:
-    """Return the study of an instance, all of it or its first hours."""
-    where = f"file {path.name}"
-    issues = [
-        Issue(where, name, value if np.isscalar(value) else "given", "none: the file has its own")
-        for name, value in own.items()
-        if value is not None
-    ]
-    if start:
-        expected = "0: the file tells the state of the units before its first hour only"
-        issues.append(Issue(where, "start", start, expected))
-    return collected(lambda: _first_hours(reader(path, **prices), hours, where), issues)
 
 
 def _first_hours(study: Study, hours: float | None, where: str) -> Study:

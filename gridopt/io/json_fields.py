@@ -6,14 +6,14 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gridopt.arrays import FloatArray
+from gridopt.arrays import BoolArray, FloatArray
 from gridopt.errors import Issue, StudyError
 
 REQUIRED = object()
@@ -38,12 +38,15 @@ class JsonFields:
         Where faults are noted; shared by all objects of a file.
     prefix : str
         Where in the element the object is: ``"startup[1]."``.
+    asked : set of str
+        Names of the fields that were read; what is left the file says in vain.
     """
 
     element: str
     content: dict[str, Any]
     issues: list[Issue] = field(default_factory=list)
     prefix: str = ""
+    asked: set[str] = field(default_factory=set)
 
     def note(self, name: str, value: object, expected: str) -> None:
         """Note a fault of a field."""
@@ -52,6 +55,10 @@ class JsonFields:
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
         return self.content.get(name) is not None
+
+    def unread(self) -> list[str]:
+        """Return the names of fields that say something and were not read."""
+        return [name for name in self.content if self.has(name) and name not in self.asked]
 
     def number(
         self,
@@ -94,6 +101,35 @@ class JsonFields:
     def series(self, name: str, length: int, at_least: float = -math.inf) -> FloatArray:
         """Return one finite number a period, (length,)."""
         values = self._list(name, f"a list of {length} numbers")
+        return self._series(name, values, length, at_least)
+
+    def profile(
+        self, name: str, length: int, default: Any = REQUIRED, at_least: float = -math.inf
+    ) -> FloatArray:
+        """Return one finite number a period, (length,), written so or as one number for all."""
+        if isinstance(self.content.get(name), list):
+            return self.series(name, length, at_least)
+        return np.full(length, self.number(name, default, at_least))
+
+    def profiles(self, name: str, length: int) -> list[FloatArray]:
+        """Return a list of series, each written as a list or as one number for all periods."""
+        found = []
+        for k, value in enumerate(self._list(name, "a list of numbers") or []):
+            values = value if isinstance(value, list) else [value]
+            where = f"{name}[{k}]"
+            found.append(
+                np.broadcast_to(
+                    self._series(where, values, length if value is values else 1, -math.inf),
+                    (length,),
+                )
+            )
+        if isinstance(self.content.get(name), list) and not found:
+            self.note(name, "an empty list", "at least one entry")
+        return found
+
+    def _series(
+        self, name: str, values: list[Any] | None, length: int, at_least: float
+    ) -> FloatArray:
         if values is None:
             return np.full(length, np.nan)
         if len(values) != length:
@@ -102,12 +138,36 @@ class JsonFields:
         expected = _number_expected(at_least, math.inf)
         bad = [t for t, v in enumerate(values) if not _is_number(v) or v < at_least]
         for t in bad:
-            self.note(f"{name}[{t}]", values[t], expected)
+            self.note(f"{name}[{t}]" if length > 1 else name, values[t], expected)
         return np.full(length, np.nan) if bad else np.array(values, dtype=np.float64)
 
-    def parts(self, name: str) -> dict[str, JsonFields]:
+    def flags(self, name: str, length: int, default: bool) -> BoolArray:
+        """Return true or false a period, (length,), written so or as one for all."""
+        values = self.content.get(name)
+        if not isinstance(values, list):
+            return np.full(length, self.flag(name, default))
+        self.asked.add(name)
+        if len(values) != length or not all(isinstance(value, bool) for value in values):
+            self.note(name, values, f"true or false, or a list of {length} of these")
+            return np.full(length, default)
+        return np.array(values, dtype=np.bool_)
+
+    def texts(self, name: str, known: Container[str], kind: str) -> list[str]:
+        """Return a list of names of what there is; none if the field is missing."""
+        if not self.has(name):
+            self.asked.add(name)
+            return []
+        found = []
+        for k, value in enumerate(self._list(name, "a list of names") or []):
+            if isinstance(value, str) and value in known:
+                found.append(value)
+            else:
+                self.note(f"{name}[{k}]", value, f"the name of a {kind}")
+        return found
+
+    def parts(self, name: str, default: Any = REQUIRED) -> dict[str, JsonFields]:
         """Return the named objects of a group, each an element of its own: ``NAME.KEY``."""
-        group = self._value(name, REQUIRED, "an object")
+        group = self._value(name, default, "an object")
         if group is REQUIRED:
             return {}
         if not isinstance(group, dict):
@@ -146,8 +206,9 @@ class JsonFields:
         return value
 
     def _value(self, name: str, default: Any, expected: str) -> Any:
-        """Return what stands there; `REQUIRED`, with the fault noted, if that is nothing."""
-        if name in self.content:
+        """Return what stands there; the default if that is nothing, noted if there is none."""
+        self.asked.add(name)
+        if self.has(name):
             return self.content[name]
         if default is REQUIRED:
             self.note(name, "missing", expected)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridopt.arrays import FloatArray
 from gridopt.elements import (
     CostCurve,
     Exchange,
@@ -27,6 +26,7 @@ from gridopt.elements import (
 from gridopt.errors import collected
 from gridopt.grid import Grid
 from gridopt.io.json_fields import JsonFields, read_json
+from gridopt.io.unit_rows import units_of_rows
 from gridopt.requirements import Reserves
 from gridopt.study import Study
 
@@ -123,28 +123,7 @@ def _thermal(top: JsonFields) -> ThermalUnits:
         unit = {"element": ("thermal", i), "name": name, **_unit(fields)}
         if len(top.issues) == before:
             units.append(unit)
-    return ThermalUnits(
-        element=tuple(unit["element"] for unit in units),
-        name=tuple(unit["name"] for unit in units),
-        bus=np.zeros(len(units), dtype=np.int64),
-        p_min_mw=_column(units, "p_min_mw"),
-        p_max_mw=_column(units, "p_max_mw"),
-        ramp_up_mw_per_h=_column(units, "ramp_up_mw_per_h"),
-        ramp_down_mw_per_h=_column(units, "ramp_down_mw_per_h"),
-        startup_ramp_mw=_column(units, "startup_ramp_mw"),
-        shutdown_ramp_mw=_column(units, "shutdown_ramp_mw"),
-        min_up_time_h=_column(units, "min_up_time_h"),
-        min_down_time_h=_column(units, "min_down_time_h"),
-        initial_status_h=_column(units, "initial_status_h"),
-        initial_power_mw=_column(units, "initial_power_mw"),
-        must_run=_column(units, "must_run") > 0,
-        cost=tuple(unit["cost"] for unit in units),
-        startup_cost=tuple(unit["startup_cost"] for unit in units),
-    )
-
-
-def _column(units: list[dict[str, Any]], name: str) -> FloatArray:
-    return np.array([unit[name] for unit in units], dtype=np.float64)
+    return units_of_rows(units)
 
 
 def _unit(fields: JsonFields) -> dict[str, Any]:

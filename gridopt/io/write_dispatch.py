@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from gridopt.grid import ElementKey
 from gridopt.io.net_demand import fixed_demand_mw, net_loads
 from gridopt.io.net_grid import read_grid
 from gridopt.io.net_tables import flags, numbers
+from gridopt.io.plan_files import replacing
 from gridopt.results import Schedule
 from gridopt.study import Study
 
@@ -23,8 +26,10 @@ EXTRA_LOAD = "demand without a load of the net"
 TOLERANCE_MW = 1e-9
 
 
-def write_dispatch(net: Any, schedule: Schedule, period: int) -> Any:
-    """Write one period of a schedule into a net, in place.
+def write_dispatch(
+    net: Any, schedule: Schedule, period: int, path: str | Path | None = None
+) -> Any:
+    """Write one period of a schedule into a net, in place, and the net into a file if asked to.
 
     Parameters
     ----------
@@ -33,6 +38,8 @@ def write_dispatch(net: Any, schedule: Schedule, period: int) -> Any:
     schedule : Schedule
     period : int
         Position of the period, from 0.
+    path : str or Path, optional
+        File for the net that comes of it, in pandapower's JSON.
 
     Returns
     -------
@@ -55,6 +62,10 @@ def write_dispatch(net: Any, schedule: Schedule, period: int) -> Any:
     - All values are written as they are and ``scaling`` set to 1; reactive power keeps its value.
     """
     DispatchWriter(net, schedule.study).write(schedule, period)
+    if path is not None:
+        with replacing(Path(path)) as scratch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # pandas' future, inside pandapower
+            pp.to_json(net, str(scratch))
     return net
 
 
