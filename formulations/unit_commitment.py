@@ -8,15 +8,16 @@ doi 10.1287/ijoc.2019.0944. Every rule is one function in ``blocks/``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import numpy as np
 
-from gridopt.arrays import BoolArray, FloatArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import Issue, OptionError, StudyError
 from gridopt.formulation import Formulation
 from gridopt.formulations.blocks.balance import (
+    capacity_cuts,
     power_balance,
     thermal_injections,
 )
@@ -28,6 +29,7 @@ from gridopt.formulations.blocks.commitment import (
     startup_cost,
 )
 from gridopt.formulations.blocks.energy import energy_limits
+from gridopt.formulations.blocks.identical import identical_units, merged, shared_out
 from gridopt.formulations.blocks.injections import (
     exchange,
     flexible_demand,
@@ -49,12 +51,20 @@ from gridopt.formulations.blocks.reserves import (
     reserve_requirements,
     reserve_values,
 )
-from gridopt.program import Program, ProgramBuilder
+from gridopt.program import Equivalent, Program, ProgramBuilder
 from gridopt.results import Plan, ScenarioSchedules, Schedule
 from gridopt.study import Scenario, Study
 
-NETWORKS = ("copperplate", "dc")
-SECURITIES = ("none", "n-1")
+CHOICES = {
+    "network": ("copperplate", "dc"),
+    "security": ("none", "n-1"),
+    "generation_limits": ("pglib", "gentile", "pan_guan"),
+    "ramps": ("pglib", "damci_kurt"),
+    "segments": ("box", "on", "kow"),
+    "startup_cost": ("categories", "match"),
+    "identical_units": ("separate", "together"),
+}
+"""Values of each option; see the block functions of the same name for equations and papers."""
 
 
 @final
@@ -69,15 +79,31 @@ class UnitCommitment(Formulation):
     security : {"none", "n-1"}
         Whether flows must also keep emergency ratings after the outage of any one branch that may
         fail and whose outage leaves the net in one piece; with network ``"dc"`` only.
+    generation_limits : {"pan_guan", "gentile", "pglib"}
+    ramps : {"damci_kurt", "pglib"}
+    segments : {"kow", "on", "box"}
+    startup_cost : {"categories", "match"}
+        How each rule is written: all have the same optimum, and the first is the default, measured
+        fastest with HiGHS (``benchmarks/``). See the functions in ``blocks/``.
+    identical_units : {"together", "separate"}
+        Whether solvers that take an equivalent program get one in which identical units are
+        counted: see ``blocks/identical.py``.
     """
 
     network: Literal["copperplate", "dc"] = "copperplate"
     security: Literal["none", "n-1"] = "none"
+    generation_limits: Literal["pglib", "gentile", "pan_guan"] = "pan_guan"
+    ramps: Literal["pglib", "damci_kurt"] = "damci_kurt"
+    segments: Literal["box", "on", "kow"] = "kow"
+    startup_cost: Literal["categories", "match"] = "categories"
+    identical_units: Literal["separate", "together"] = "together"
 
     def __post_init__(self) -> None:
-        if self.network not in NETWORKS:
-            raise OptionError("unit_commitment", "network", self.network, " or ".join(NETWORKS))
-        if self.security not in SECURITIES or (self.security, self.network) == ("n-1", NETWORKS[0]):
+        for option, values in CHOICES.items():
+            value = getattr(self, option)
+            if value not in values:
+                raise OptionError("unit_commitment", option, value, " or ".join(values))
+        if (self.security, self.network) == ("n-1", "copperplate"):
             expected = "none, or n-1 with network = 'dc'"
             raise OptionError("unit_commitment", "security", self.security, expected)
 
@@ -94,11 +120,35 @@ class UnitCommitment(Formulation):
         doi 10.1287/opre.2013.1174.
         """
         self._check(study)
+        program = self._program(study, np.ones(len(study.thermal)))
+        groups = self._groups(study)
+        if all(len(group) == 1 for group in groups):
+            return program
+        smaller, count = merged(study, groups)
+
+        def decisions(x: FloatArray) -> FloatArray:
+            on = shared_out(study, groups, counted.value("on", x))
+            values = np.zeros(program.n_columns)
+            for name in program.variables.keys() & counted.variables.keys():
+                if program.variables[name].shape == counted.variables[name].shape:
+                    values[program.columns(name)] = counted.value(name, x)
+            values[program.columns("on")] = on
+            return values[program.is_decision]
+
+        counted = self._program(smaller, count)
+        return replace(program, equivalent=Equivalent(counted, decisions))
+
+    def _groups(self, study: Study) -> list[IntArray]:
+        if self.identical_units == "separate" or study.scenarios:
+            return [np.array([g]) for g in range(len(study.thermal))]
+        return identical_units(study, by_bus=self.network == "dc")
+
+    def _program(self, study: Study, count: FloatArray) -> Program:
         b = ProgramBuilder()
-        unit = commitment(b, study)
+        unit = commitment(b, study, count)
         commitment_logic(b, study, unit)
         min_up_down(b, study, unit)
-        startup_cost(b, study, unit)
+        startup_cost(b, study, unit, self.startup_cost)
         initial_shutdown(b, study, unit)
         if not study.scenarios:
             self._dispatch(b, study, unit)
@@ -108,31 +158,37 @@ class UnitCommitment(Formulation):
         return b.program()
 
     def _dispatch(self, b: ProgramBuilder, study: Study, unit: Commitment) -> None:
-        output = production(b, study)
-        generation_limits(b, study, unit, output)
+        output = production(b, study, unit)
+        generation_limits(b, study, unit, output, self.generation_limits)
         downward_limits(b, output)
-        ramping(b, study, output)
+        ramping(b, study, unit, output, self.ramps)
         nonspinning(b, study, unit, output.reserve)
-        production_cost(b, study, unit, output)
+        production_cost(b, study, unit, output, self.segments)
         thermal = thermal_injections(study, unit, output)
         renewable = renewables(b, study)
+        thermal_max_mw = float(unit.count @ study.thermal.p_max_mw)
+        by_bus = self.network == "dc"
         injections = [
             *thermal,
             *renewable,
             *storage(b, study),
             *exchange(b, study),
             *flexible_demand(b, study),
-            *unserved_and_surplus(b, study, by_bus=self.network == "dc"),
+            *unserved_and_surplus(b, study, thermal_max_mw, by_bus),
         ]
         power_balance(b, study, injections)
         energy_limits(b, study, unit, thermal, renewable)
-        reserve_requirements(b, study, output.reserve)
+        short = reserve_requirements(b, study, output.reserve)
+        capacity_cuts(b, study, unit, short, injections)
         if self.network == "dc":
             network_limits(b, study, injections, self.security)
 
     def notes(self, study: Study) -> tuple[str, ...]:
-        """Return which limits of the network the study lacks, and which outages are left out."""
-        return network_notes(study.grid, self.security) if self.network == "dc" else ()
+        """Return identical units, limits that the network lacks, and outages left out."""
+        together = [group for group in self._groups(study) if len(group) > 1]
+        named = "; ".join(", ".join(study.thermal.name[g] for g in group) for group in together)
+        found = (f"identical units, counted together: {named}",) if together else ()
+        return found + (network_notes(study.grid, self.security) if self.network == "dc" else ())
 
     def decode(self, study: Study, program: Program, x: FloatArray) -> Plan:
         """Return the schedule; commitment is rounded, an off unit's power is zero."""

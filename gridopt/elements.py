@@ -7,7 +7,7 @@ have the element first: ``p_max_mw[renewable, period]``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -144,6 +144,16 @@ class ThermalUnits:
 
     def __len__(self) -> int:
         return len(self.name)
+
+    def picked(self, units: IntArray) -> ThermalUnits:
+        """Return some of the units, by position."""
+
+        def pick(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(value[g] for g in units)
+            return value[units]
+
+        return ThermalUnits(**{item.name: pick(getattr(self, item.name)) for item in fields(self)})
 
     @property
     def initial_on(self) -> BoolArray:

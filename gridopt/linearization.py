@@ -4,7 +4,8 @@ Products of binaries become columns (Fortet 1960). A convex square q·x² become
 above tangents of it, t ≥ q (2ax − a²), to which more tangents are added at each answer (outer
 approximation, Duran & Grossmann 1986, doi 10.1007/BF02592064). Where the model says that x is zero
 unless a binary u is one, the tangent is t ≥ q (2ax − a²u), which is valid too and much tighter
-(perspective cut, Frangioni & Gentile 2006, doi 10.1007/s10107-005-0594-3). Tangents lie below the
+(perspective cut, Frangioni & Gentile 2006, doi 10.1007/s10107-005-0594-3). A ratio
+q·x²/y, the cost of y units that share x, has the same tangents with y for u. Tangents lie below the
 square, so that the linear model's bound is a bound for the program.
 """
 
@@ -42,7 +43,8 @@ class LinearModel:
     square_column, square_weight : array, (squares,)
         The program's column x and the weight q of each q·x².
     square_indicator : array of int, (squares,)
-        Binary column without which x is zero, or −1.
+        Binary column without which x is zero, or the y of a ratio, or −1.
+    is_ratio : array of bool, (squares,)
     n_program_columns : int
     """
 
@@ -57,6 +59,7 @@ class LinearModel:
     square_column: IntArray
     square_weight: FloatArray
     square_indicator: IntArray
+    is_ratio: BoolArray
     n_program_columns: int
 
     @property
@@ -68,7 +71,16 @@ class LinearModel:
         """Return by how much each epigraph column lies below its square, (squares,)."""
         n = self.n_program_columns
         epigraph = x[n : n + len(self.square_column)]
-        return np.asarray(self.square_weight * x[self.square_column] ** 2 - epigraph)
+        count = np.where(self.is_ratio, x[self.square_indicator], 1.0)
+        square = x[self.square_column] ** 2
+        share = np.divide(square, count, out=np.zeros_like(square), where=count > 1e-9)
+        return np.asarray(self.square_weight * share - epigraph)
+
+    def touching(self, x: FloatArray, squares: IntArray) -> FloatArray:
+        """Return where tangents touch some squares at `x`: x, or x/y of a ratio, (k,)."""
+        over = x[self.square_column[squares]]
+        count = np.where(self.is_ratio[squares], x[self.square_indicator[squares]], 1.0)
+        return np.divide(over, count, out=np.zeros_like(over), where=count > 1e-9)
 
     def tangents(self, squares: IntArray, points: FloatArray) -> sparse.csr_array:
         """Return rows R with R x ≤ side; see `tangent_sides`.
@@ -104,6 +116,8 @@ class LinearModel:
         """Return squares and points to begin with: evenly spread over each column's range."""
         squares = np.arange(len(self.square_column))
         low, high = self.lower[self.square_column], self.upper[self.square_column]
+        most = np.where(self.is_ratio, self.upper[self.square_indicator], 1.0)
+        high = np.divide(high, most, out=np.zeros_like(high), where=most > 0)
         bounded = np.isfinite(low) & np.isfinite(high)
         share = np.linspace(0.0, 1.0, FIRST_TANGENTS)
         points = low[bounded, np.newaxis] + share * (high - low)[bounded, np.newaxis]
@@ -125,6 +139,7 @@ def linearized(program: Program) -> LinearModel:
     square = np.flatnonzero((diagonal != 0) & ~binary)
     left, right, weight = _products(Q)
     _refuse(program, square[diagonal[square] < 0], "a concave square")
+    _refuse(program, program.ratios.column[program.ratios.weight < 0], "a concave ratio")
     _refuse(program, left[~(binary[left] & binary[right])], "a product of columns not both binary")
     return _assemble(program, c, c0, (square, diagonal[square]), (left, right, weight))
 
@@ -164,7 +179,9 @@ def _assemble(
     squares: tuple[IntArray, FloatArray],
     products: tuple[IntArray, IntArray, FloatArray],
 ) -> LinearModel:
-    n, k, m = program.n_columns, len(squares[0]), len(products[0])
+    ratios, plain = program.ratios, squares[0]
+    column = np.concatenate([plain, ratios.column])
+    n, k, m = program.n_columns, len(column), len(products[0])
     rows, side = _product_rows(n + k, products)
     width = n + k + m
     wide = sparse.csr_array(
@@ -179,9 +196,10 @@ def _assemble(
         lower=np.concatenate([program.lower, np.zeros(k + m)]),
         upper=np.concatenate([program.upper, np.full(k, np.inf), np.ones(m)]),
         is_integer=np.concatenate([program.is_decision, np.zeros(k + m, dtype=np.bool_)]),
-        square_column=squares[0],
-        square_weight=squares[1],
-        square_indicator=_indicators(program, squares[0]),
+        square_column=column,
+        square_weight=np.concatenate([squares[1], ratios.weight]),
+        square_indicator=np.concatenate([_indicators(program, plain), ratios.count]),
+        is_ratio=np.repeat([False, True], [len(plain), len(ratios)]),
         n_program_columns=n,
     )
 

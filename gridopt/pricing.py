@@ -9,6 +9,7 @@ doi 10.1016/j.ejor.2003.12.011.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -19,10 +20,11 @@ from gridopt.formulation import Formulation
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.price_table import SYSTEM, Prices
 from gridopt.program import Program
-from gridopt.results import Plan, Schedule
+from gridopt.results import Schedule
 from gridopt.running import Run
-from gridopt.solvers.highs import HiGHS, linear_prices
+from gridopt.solvers.highs import HiGHS, LinearPrices, linear_prices
 from gridopt.study import Study
+from gridopt.verification import verify
 
 PROBE = "probe"
 """Element type of infeeds that are held at 0 MW: what they would be worth is the price."""
@@ -69,30 +71,28 @@ def prices(plan: Run | Schedule, formulation: Formulation | None = None) -> Pric
     PTDF that holds then. The first part is the price at the reference bus, whose PTDF is 0: how
     prices are split depends on that choice, what they are does not. Where the dispatch is
     degenerate, a price is one between what one MW less saves and what one MW more costs.
-    Decisions beside the commitment (charging or discharging) are fixed at the best for it.
+    Decisions beside the commitment (charging or discharging) are left to the dispatch where the
+    best one keeps them apart of itself, and are fixed at the best for it elsewhere.
     """
     schedule, formulation = _plan_and_rules(plan, formulation)
     study = schedule.study
     probed = _with_probes(schedule)
     program = formulation.build(probed)
-    fixed = _fixed(program, schedule)
-    answer = None if fixed is None else linear_prices(fixed)
-    if answer is None:
-        expected = "one with which some dispatch keeps all rules"
-        raise StudyError([Issue(f"plan of {study.name}", "commitment", "infeasible", expected)])
-    worth = answer.program.A.T @ answer.row_price / study.period_h
+    program = program.fixed(program.columns(COMMITMENT), schedule.committed)
+    answer, dispatch = _dispatched(program, formulation, probed, study)
+    worth = answer.program.A.T @ answer.row_price / study.period_h + 0.0  # no −0
     price = worth[program.columns(INFEEDS)[len(study.renewables) :]]
     network = schedule.network != COPPERPLATE
     energy = price[study.grid.reference_bus if network else 0]
     required = answer.program.rows.get(REQUIREMENTS)
     return Prices(
-        schedule=_without_probes(formulation.decode(probed, program, answer.x), study),
+        schedule=dispatch,
         bus=study.grid.bus_name if network else (SYSTEM,),
         energy_per_mwh=energy,
         congestion_per_mwh=price - energy,
         reserve_per_mwh=np.zeros((0, study.n_periods))
         if required is None
-        else answer.row_price[required.numbers] / study.period_h,
+        else answer.row_price[required.numbers] / study.period_h + 0.0,
     )
 
 
@@ -142,20 +142,27 @@ def _with_probes(schedule: Schedule) -> Study:
     )
 
 
-def _without_probes(plan: Plan, study: Study) -> Schedule:
-    schedule = cast("Schedule", plan)  # the study has no scenarios
-    own = schedule.renewable_mw[: len(study.renewables)]
-    return replace(schedule, study=study, renewable_mw=own)
+def _dispatched(
+    program: Program, formulation: Formulation, probed: Study, study: Study
+) -> tuple[LinearPrices, Schedule]:
+    """Return the best dispatch of a program whose commitment is fixed, and what its rows are worth.
+
+    Decisions beside the commitment are left out where the best dispatch keeps all rules without.
+    """
+    for prepared in (program.relaxed, partial(_decided, program)):
+        answer = linear_prices(prepared())
+        if answer is not None:
+            plan = cast("Schedule", formulation.decode(probed, program, answer.x))  # no scenarios
+            own = plan.renewable_mw[: len(study.renewables)]
+            dispatch = replace(plan, study=study, renewable_mw=own)
+            if verify(study, dispatch).is_feasible:
+                return answer, dispatch
+    expected = "one with which some dispatch keeps all rules"
+    raise StudyError([Issue(f"plan of {study.name}", "commitment", "infeasible", expected)])
 
 
-def _fixed(program: Program, schedule: Schedule) -> Program | None:
-    """Return the program with every decision fixed: those beside the commitment at the best."""
-    program = program.fixed(program.columns(COMMITMENT), schedule.committed)
+def _decided(program: Program) -> Program:
+    """Return the program with every decision at the best."""
+    x = HiGHS(gap=OTHER_DECISIONS_GAP).solve(program).x
     decisions = np.flatnonzero(program.is_decision)
-    values = program.lower[decisions]
-    if (values < program.upper[decisions]).any():
-        x = HiGHS(gap=OTHER_DECISIONS_GAP).solve(program).x
-        if x is None:
-            return None
-        values = np.rint(x[decisions])
-    return program.fixed(decisions, values)
+    return program if x is None else program.fixed(decisions, np.rint(x[decisions]))

@@ -2,17 +2,19 @@
 
 Formulations write programs, solvers read them; neither knows the other. ::
 
-    minimize    x'Qx + c'x + c0
+    minimize    x'Qx + c'x + c0 + Σ w x²/y
     subject to  row_lower ≤ A x ≤ row_upper,   lower ≤ x ≤ upper,   some x integer
 
-Rows of which few ever bind need not be listed in A: see `gridopt.lazy`.
+Rows of which few ever bind need not be listed in A: see `gridopt.lazy`. A program may also carry
+what helps to solve it and changes nothing: rows that every whole answer keeps (`Program.cuts`), and
+a smaller program with the same optimum (`Program.equivalent`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -25,6 +27,7 @@ from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.lazy import AddedRows, LazyRows
 
 Term = tuple[npt.ArrayLike, IntArray]
+_Entries = tuple[IntArray, IntArray, FloatArray]
 
 FEASIBILITY_TOLERANCE = 1e-6
 """Largest amount, in a row's own unit, by which an answer may miss a row or a bound."""
@@ -84,6 +87,56 @@ def _label(blocks: Mapping[str, Block], number: int) -> str:
 
 
 @dataclass(frozen=True, eq=False)
+class Ratios:
+    """Convex terms w x²/y of an objective: the square of an amount that y equals share evenly.
+
+    0 where x and y are 0; for y in {0, 1} and x ≤ y·U it is w x².
+
+    Parameters
+    ----------
+    weight : array, (k,)
+        At least 0.
+    column, count : array of int, (k,)
+        Columns x ≥ 0 and y ≥ 0.
+    """
+
+    weight: FloatArray
+    column: IntArray
+    count: IntArray
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    @staticmethod
+    def none() -> Ratios:
+        """Return no terms."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return Ratios(np.zeros(0), nothing, nothing)
+
+    def value(self, x: FloatArray) -> float:
+        """Return Σ w x²/y."""
+        over, under = x[self.column], x[self.count]
+        share = np.divide(over**2, under, out=np.zeros_like(over), where=under > 0)
+        return float(self.weight @ share)
+
+
+@dataclass(frozen=True, eq=False)
+class Equivalent:
+    """A program with the same optimum that is easier to solve.
+
+    Parameters
+    ----------
+    program : Program
+    decisions : callable
+        From an answer of that program, (m,), to values of the decision columns, in order, of the
+        program that it stands for; with those fixed, that one has an answer no dearer.
+    """
+
+    program: Program
+    decisions: Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """A mixed-integer quadratic program: n columns, m rows.
 
@@ -102,6 +155,10 @@ class Program:
         The named blocks, in order.
     lazy : tuple of LazyRows
         Rows that count like those of A but are not listed.
+    cuts : AddedRows or None
+        Rows that every answer keeps whose integers are whole; they only tighten the relaxation.
+    ratios : Ratios
+    equivalent : Equivalent or None
     """
 
     Q: sparse.csr_array
@@ -116,6 +173,9 @@ class Program:
     variables: Mapping[str, Block]
     rows: Mapping[str, Block]
     lazy: tuple[LazyRows, ...] = ()
+    cuts: AddedRows | None = None
+    ratios: Ratios = field(default_factory=Ratios.none)
+    equivalent: Equivalent | None = None
 
     @property
     def n_columns(self) -> int:
@@ -154,8 +214,8 @@ class Program:
         return _label(self.rows, row)
 
     def objective(self, x: FloatArray) -> float:
-        """Return x'Qx + c'x + c0."""
-        return float(x @ (self.Q @ x) + self.c @ x + self.c0)
+        """Return x'Qx + c'x + c0 + Σ w x²/y."""
+        return float(x @ (self.Q @ x) + self.c @ x + self.c0) + self.ratios.value(x)
 
     def violation(self, x: FloatArray) -> float:
         """Return the largest amount by which `x` misses a row, a bound or a whole number.
@@ -244,11 +304,12 @@ class Program:
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[columns] = values
         upper[columns] = values
-        return replace(self, lower=lower, upper=upper)
+        return replace(self, lower=lower, upper=upper, equivalent=None)
 
     def relaxed(self) -> Program:
-        """Return the program without integrality."""
-        return replace(self, integrality=np.zeros(self.n_columns, dtype=np.int8))
+        """Return the program without integrality, and without what only holds because of it."""
+        kind = np.zeros(self.n_columns, dtype=np.int8)
+        return replace(self, integrality=kind, cuts=None, equivalent=None)
 
     def _residuals(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         activity = self.A @ x
@@ -280,8 +341,10 @@ class ProgramBuilder:
         self._variables: dict[str, Block] = {}
         self._rows: dict[str, Block] = {}
         self._columns: list[tuple[FloatArray, FloatArray, npt.NDArray[np.int8]]] = []
-        self._entries: list[tuple[IntArray, IntArray, FloatArray]] = []
+        self._entries: list[_Entries] = []
         self._sides: list[tuple[FloatArray, FloatArray]] = []
+        self._cuts: list[tuple[Block, list[_Entries], FloatArray, FloatArray]] = []
+        self._ratios: list[tuple[FloatArray, IntArray, IntArray]] = []
         self._linear: list[tuple[IntArray, FloatArray]] = []
         self._quadratic: list[tuple[IntArray, IntArray, FloatArray]] = []
         self._lazy: list[LazyRows] = []
@@ -344,6 +407,14 @@ class ProgramBuilder:
         weight = _spread(coefficient, left.shape)
         self._quadratic.append((left.ravel(), right.ravel(), self._weight * weight))
 
+    def minimize_ratio(
+        self, coefficient: npt.ArrayLike, columns: IntArray, counts: IntArray
+    ) -> None:
+        """Add Σ coefficient · x²/y to the objective; the coefficient broadcasts; see `Ratios`."""
+        weight = _spread(coefficient, columns.shape)
+        if len(weight):
+            self._ratios.append((self._weight * weight, columns.ravel(), counts.ravel()))
+
     def minimize_constant(self, constant: float) -> None:
         """Add a constant to the objective."""
         self._c0 += self._weight * constant
@@ -362,28 +433,53 @@ class ProgramBuilder:
         fewest; bounds and terms of so many axes broadcast. A term with one axis more than the
         rows is summed over its last axis.
         """
-        name += self._suffix
-        self._check_new_rows(name)
-        shape = _row_shape(terms, lower, upper, equal)
-        block = Block(name, self._n_rows, shape)
-        for coefficient, columns in terms:
-            self._entries.append(_entries(block, coefficient, columns))
-        low = equal if equal is not None else (-np.inf if lower is None else lower)
-        high = equal if equal is not None else (np.inf if upper is None else upper)
-        self._sides.append((_spread(low, shape), _spread(high, shape)))
-        self._rows[name] = block
+        low, high = _sides(lower, upper, equal)
+        block = Block(self._new_rows(name), self._n_rows, _row_shape(terms, lower, upper, equal))
+        self._entries += [_entries(block, coefficient, columns) for coefficient, columns in terms]
+        self._sides.append((_spread(low, block.shape), _spread(high, block.shape)))
+        self._rows[block.name] = block
         self._n_rows += block.size
+
+    def constrain_sparse(
+        self, name: str, *entries: tuple[IntArray, IntArray, FloatArray], upper: FloatArray
+    ) -> None:
+        """Add rows given entry by entry, Σ value · x ≤ upper: (row from 0, column, value) each."""
+        block = Block(self._new_rows(name), self._n_rows, upper.shape)
+        self._entries += [(block.first + row, column, value) for row, column, value in entries]
+        self._sides.append((np.full(len(upper), -np.inf), upper))
+        self._rows[block.name] = block
+        self._n_rows += block.size
+
+    def imply(
+        self,
+        name: str,
+        *terms: Term,
+        lower: npt.ArrayLike | None = None,
+        upper: npt.ArrayLike | None = None,
+    ) -> None:
+        """Add rows as `constrain` does that whole answers keep anyway: see `Program.cuts`."""
+        low, high = _sides(lower, upper, None)
+        block = Block(self._new_rows(name), 0, _row_shape(terms, lower, upper, None))
+        entries = [_entries(block, coefficient, columns) for coefficient, columns in terms]
+        self._cuts.append((block, entries, _spread(low, block.shape), _spread(high, block.shape)))
 
     def constrain_lazily(self, lazy: LazyRows) -> None:
         """Add a family of rows that are not listed, over the columns written so far."""
-        named = replace(lazy, name=lazy.name + self._suffix)
-        self._check_new_rows(named.name)
+        named = replace(lazy, name=self._new_rows(lazy.name))
         if named.n_rows:
             self._lazy.append(named)
 
-    def _check_new_rows(self, name: str) -> None:
-        if name in self._rows or name in {lazy.name for lazy in self._lazy}:
+    def _new_rows(self, name: str) -> str:
+        """Return a block's name with the suffix of the scope; no two are alike."""
+        name += self._suffix
+        used = {
+            *self._rows,
+            *(lazy.name for lazy in self._lazy),
+            *(cut[0].name for cut in self._cuts),
+        }
+        if name in used:
             raise ValueError(f"there is a row block {name!r} already")
+        return name
 
     def program(self) -> Program:
         """Return the program written so far."""
@@ -391,12 +487,16 @@ class ProgramBuilder:
         c = np.zeros(n)
         for columns, weight in self._linear:
             np.add.at(c, columns, weight)
-        row, column, value = (_joined([entry[k] for entry in self._entries]) for k in range(3))
-        kept = value != 0.0
-        A = sparse.coo_array(
-            (value[kept], (row[kept].astype(np.int32), column[kept].astype(np.int32))),
-            shape=(self._n_rows, n),
-        ).tocsr()
+        A = _matrix(self._entries, self._n_rows, n)
+        parts = [
+            AddedRows(
+                _matrix(entries, block.size, n),
+                low,
+                high,
+                tuple(block.label(row) for row in range(block.size)),
+            )
+            for block, entries, low, high in self._cuts
+        ]
         left, right, weight = (_joined([entry[k] for entry in self._quadratic]) for k in range(3))
         half = sparse.coo_array(
             (weight / 2.0, (left.astype(np.int32), right.astype(np.int32))), shape=(n, n)
@@ -414,7 +514,28 @@ class ProgramBuilder:
             variables=dict(self._variables),
             rows=dict(self._rows),
             lazy=tuple(self._lazy),
+            cuts=AddedRows.joined(n, parts) if parts else None,
+            ratios=Ratios(
+                _joined([part[0] for part in self._ratios]),
+                _joined([part[1] for part in self._ratios]).astype(np.int64),
+                _joined([part[2] for part in self._ratios]).astype(np.int64),
+            ),
         )
+
+
+def _matrix(entries: list[_Entries], n_rows: int, n_columns: int) -> sparse.csr_array:
+    row, column, value = (_joined([entry[k] for entry in entries]) for k in range(3))
+    kept = value != 0.0
+    places = row[kept].astype(np.int32), column[kept].astype(np.int32)
+    return sparse.coo_array((value[kept], places), shape=(n_rows, n_columns)).tocsr()
+
+
+def _sides(
+    lower: npt.ArrayLike | None, upper: npt.ArrayLike | None, equal: npt.ArrayLike | None
+) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    if equal is not None:
+        return equal, equal
+    return -np.inf if lower is None else lower, np.inf if upper is None else upper
 
 
 def _spread(values: npt.ArrayLike, shape: tuple[int, ...]) -> FloatArray:

@@ -20,6 +20,9 @@ from gridopt.study import FIXED_ON, FREE, Study
 
 DAY_H = 24.0
 
+OVER_TIME = ("committed", *POWERS)
+"""Arrays of a `Schedule`, the last axis of all being time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Horizon:
@@ -171,24 +174,16 @@ class State:
 def first_periods(schedule: Schedule, study: Study) -> Schedule:
     """Return as many periods of a schedule as a study has, as that study's schedule."""
     hours = slice(0, study.n_periods)
-    return Schedule(
-        study=study,
-        network=schedule.network,
-        security=schedule.security,
-        committed=schedule.committed[..., hours],
-        **{name: getattr(schedule, name)[..., hours] for name in POWERS},
-    )
+    arrays = {name: getattr(schedule, name)[..., hours] for name in OVER_TIME}
+    return replace(schedule, study=study, **arrays)
 
 
 def joined(study: Study, days: Sequence[Schedule]) -> Schedule:
     """Return schedules that follow each other as the one schedule of a study."""
-    return Schedule(
-        study=study,
-        network=days[0].network,
-        security=days[0].security,
-        committed=np.concatenate([day.committed for day in days], axis=-1),
-        **{name: np.concatenate([getattr(day, name) for day in days], axis=-1) for name in POWERS},
-    )
+    arrays = {
+        name: np.concatenate([getattr(day, name) for day in days], axis=-1) for name in OVER_TIME
+    }
+    return replace(days[0], study=study, **arrays)
 
 
 def _status_h(day: Schedule) -> FloatArray:

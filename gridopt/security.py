@@ -48,12 +48,10 @@ def base_case_checks(schedule: Schedule) -> Iterator[FlowCheck]:
     yield FlowCheck("branch_limit", grid.branch_name, np.abs(flow), grid.rating_mw[:, np.newaxis])
     interfaces = grid.interfaces
     if len(interfaces):
-        total, reverse = (
-            interfaces.weight @ flow,
-            tuple(f"{name} reversed" for name in interfaces.name),
-        )
+        total = interfaces.weight @ flow
         upper, lower = interfaces.upper_mw[:, np.newaxis], interfaces.lower_mw[:, np.newaxis]
         yield FlowCheck("interface_limit", interfaces.name, total, upper)
+        reverse = tuple(f"{name} reversed" for name in interfaces.name)
         yield FlowCheck("interface_limit", reverse, -total, -lower)
 
 

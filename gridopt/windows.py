@@ -9,7 +9,7 @@ cost to second order, not a penalty.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -116,23 +116,13 @@ def _check(study: Study, units: Sequence[str], first: int, periods: int) -> None
 
 def _thermal(schedule: Schedule, chosen: IntArray, first: int) -> ThermalUnits:
     """Return the chosen units with their state just before the window."""
-    units = _picked(schedule.study.thermal, chosen)
+    units = schedule.study.thermal.picked(chosen)
     if not first:
         return units
     status = np.array([_status_h(schedule, int(g), first) for g in chosen])
     return replace(
         units, initial_status_h=status, initial_power_mw=schedule.power_mw[chosen, first - 1]
     )
-
-
-def _picked(units: ThermalUnits, chosen: IntArray) -> ThermalUnits:
-    def pick(value: object) -> object:
-        if isinstance(value, tuple):
-            return tuple(value[g] for g in chosen)
-        return np.asarray(value)[chosen]
-
-    picked = {item.name: pick(getattr(units, item.name)) for item in fields(units)}
-    return ThermalUnits(**picked)  # type: ignore[arg-type]
 
 
 def _status_h(schedule: Schedule, g: int, first: int) -> float:

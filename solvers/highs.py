@@ -1,16 +1,18 @@
-"""HiGHS, an open mixed-integer solver, on arrays directly.
+"""HiGHS, an open mixed-integer solver, on arrays directly and with a quick way to good answers.
 
-Huangfu & Hall 2018, "Parallelizing the dual revised simplex method",
-doi 10.1007/s12532-017-0130-5. Convex squares in the objective are met by tangents, added until
-the gap that was asked for is certified on the quadratic program itself.
+The relaxation is solved first, with the rows that its answer misses: tangents of convex squares,
+rows that the program does not list, rounding cuts. Then answers are sought near it: the same
+program with most integers fixed where the relaxation has them whole (relaxation-enforced
+neighborhood, Berthold 2014, doi 10.1016/j.disopt.2013.10.001), then where their reduced costs are
+large. Only what is not proved by then is left to branch and cut, with the best answer as its start
+and integers fixed whose reduced costs rule out anything better (exact). Where the program has an
+equivalent one, that is searched.
 """
 
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,15 +20,16 @@ from typing import ClassVar, final
 
 import highspy
 import numpy as np
-from highspy import HighsCallbackEvent, HighsModelStatus
 from scipy import sparse
 
-from gridopt.arrays import FloatArray, IntArray
-from gridopt.linearization import LinearModel, linearized
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.cuts import rounding_cuts
+from gridopt.highs_model import Clock, HighsModel
+from gridopt.lazy import AddedRows
+from gridopt.linearization import linearized
 from gridopt.program import Block, Program
 from gridopt.solution import Solution, Termination, relative_gap
 from gridopt.solver import (
-    Progress,
     ProgressCallback,
     Solver,
     check_common,
@@ -35,24 +38,33 @@ from gridopt.solver import (
 )
 
 MAX_ROUNDS = 50
-"""Rounds of tangents; each closes the error at the last answer, so few are ever needed."""
+"""Rounds of tangents and rows; each closes the error at the last answer, so few are needed."""
 
-RELAXATION_ROUNDS = 10
-"""Rounds of tangents at the relaxation's answers before the search: each is one warm program."""
+ROWS_A_ROUND = 1000
+"""Rows of each lazy family that a round adds, at most."""
 
-REPORT_EVERY_S = 0.2
+FIRST_CUT_ROUNDS = 5
+"""Rounds of cuts before it is asked what they bring."""
 
-_MIP_INTERRUPT = int(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
+LEAST_RISE = 1e-3
+"""Of the bound in a round of cuts, as a share of what all rounds of cuts have brought."""
 
-_STATUS = {
-    HighsModelStatus.kOptimal: Termination.OPTIMAL,
-    HighsModelStatus.kInfeasible: Termination.INFEASIBLE,
-    HighsModelStatus.kUnbounded: Termination.UNBOUNDED,
-    HighsModelStatus.kUnboundedOrInfeasible: Termination.INFEASIBLE,
-    HighsModelStatus.kTimeLimit: Termination.TIME_LIMIT,
-    HighsModelStatus.kInterrupt: Termination.INTERRUPTED,
-    HighsModelStatus.kModelEmpty: Termination.OPTIMAL,
-}
+LEAST_GAP = 1e-10
+"""Relative gap below which only rounding is left."""
+
+FRACTIONAL = 1e-6
+
+LOW_REDUCED_COST = 0.03
+"""Integers whose reduced cost is below this share of the gap are free in the second search."""
+
+NEIGHBORHOOD_NODES = 200
+"""Branch-and-bound nodes of a search near the relaxation, at most."""
+
+NEIGHBORHOOD_ROUNDS = 5
+"""Times that a search near the relaxation is repeated with rows that its answer missed, at most."""
+
+NEIGHBORHOOD_TIME = 0.25
+"""Share of the time left that a search near the relaxation may take."""
 
 
 @final
@@ -69,12 +81,16 @@ class HiGHS(Solver):
     seed : int
     threads : int
         1 makes runs repeatable.
+    plain : bool
+        Leave all to HiGHS's own branch and cut, on the program as it is: no search near the
+        relaxation, no rounding cuts, no equivalent program. For comparison.
     """
 
     time_limit_s: float | None = None
     gap: float = 1e-4
     seed: int = 0
     threads: int = 1
+    plain: bool = False
 
     kind: ClassVar[str] = "mixed-integer programming"
     limits: ClassVar[str] = "convex separable quadratic objective; any size that memory holds"
@@ -86,257 +102,323 @@ class HiGHS(Solver):
         check_option("highs", "gap", self.gap, right, "at least 0, less than 1")
         right = isinstance(self.threads, int) and self.threads >= 1
         check_option("highs", "threads", self.threads, right, "a whole number of at least 1")
+        check_option("highs", "plain", self.plain, isinstance(self.plain, bool), "True or False")
 
     def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
         """Return the best answer within the time limit, with HiGHS's proved bound."""
-        return _Search(self, program, progress).run()
+        return _Search(self, program, Clock(self.time_limit_s, progress)).run()
 
 
 class _Search:
-    """One solve: the model in HiGHS, its clock, and the best answer and bound so far."""
+    """One solve: the program that is searched, its rows so far, the best answer and bound."""
 
-    def __init__(self, options: HiGHS, program: Program, progress: ProgressCallback | None) -> None:
+    def __init__(self, options: HiGHS, program: Program, clock: Clock) -> None:
         self.options = options
         self.program = program
-        self.progress = progress
-        self.begun = time.perf_counter()
-        self.model = linearized(program)
-        self.highs = _loaded(self.model, options)
-        self.stop = threading.Event()
+        self.clock = clock
+        smaller = None if options.plain else program.equivalent
+        self.target = program if smaller is None else smaller.program
+        self.model = linearized(self.target)
+        self.columns = np.flatnonzero(self.target.is_decision)
+        self.added: list[tuple[sparse.csr_array, FloatArray, FloatArray]] = []
+        self.lazy_rows = AddedRows.none(self.target.n_columns)
+        self.pool = AddedRows.none(program.n_columns)
         self.x: FloatArray | None = None
+        self.start: FloatArray | None = None
+        self.relaxed_x = self.reduced_cost = np.zeros(0)
         self.objective = np.inf
         self.bound = -np.inf
-        self.searching = bool(self.model.is_integer.any())
-        self.report_due = self.begun
-        self.nodes = 0
-        self.rounds = 0
-        self._watch()
+        self.details: dict[str, float | int | str] = {"nodes": 0, "rounds": 0}
 
     def run(self) -> Solution:
-        """Solve, adding tangents until the gap holds on the quadratic program."""
-        self._add_tangents(*self.model.first_tangents())
-        if self.searching and not self.model.is_exact:
-            self._tighten_relaxation()
-        termination = self._search()
-        return Solution.at(
-            self.program,
-            self.x,
-            termination,
-            self.bound,
-            f"HiGHS {self.highs.version()}" if np.isfinite(self.bound) else "",
-            {"nodes": self.nodes, "rounds": self.rounds},
-        )
+        """Relax, search near the relaxation, then branch and cut, until the gap is proved."""
+        listed = self.model.is_exact and not self.target.lazy
+        if self.options.plain and listed and len(self.columns):
+            termination = self._branch_and_cut(self._model("branch and cut", integer=True))
+        else:
+            termination = self._in_stages()
+        source = f"HiGHS {highspy.Highs().version()}" if np.isfinite(self.bound) else ""  # type: ignore[no-untyped-call]
+        return Solution.at(self.program, self.x, termination, self.bound, source, self.details)
 
-    def _search(self) -> Termination:
-        for _ in range(MAX_ROUNDS):
-            termination = self._solve_model()
-            self.rounds += 1
-            if termination is Termination.OPTIMAL and self._is_proved():
-                return Termination.OPTIMAL
-            if termination is not Termination.OPTIMAL or not self._cut_off_answer():
-                return termination
-        return Termination.OPTIMAL if self._is_proved() else Termination.TIME_LIMIT
-
-    def _is_proved(self) -> bool:
-        if self.model.is_exact:
-            return True
-        return relative_gap(self.objective, self.bound) <= max(self.options.gap, 1e-9)
-
-    def _tighten_relaxation(self) -> None:
-        """Add tangents at the relaxation's answers: each round costs a warm linear program."""
-        self._set_searching(False)
-        for _ in range(RELAXATION_ROUNDS):
-            if self._run() is not Termination.OPTIMAL or not self._cut_off_answer():
-                break
-        self._set_searching(True)
-
-    def _solve_model(self) -> Termination:
-        if self.searching and self.x is not None:
-            self._offer(self.x)
-        termination = self._run()
-        info = self.highs.getInfo()
-        if not info.valid:
+    def _in_stages(self) -> Termination:
+        relaxation = self._model("linear program", integer=False)
+        termination = self._relax(relaxation)
+        if not len(self.columns) or termination is not Termination.OPTIMAL:
             return termination
-        has_answer = info.primal_solution_status == int(
-            highspy.SolutionStatus.kSolutionStatusFeasible
+        model = self._model("near the relaxation", integer=True)
+        near = _Near(self, model)
+        if not self.options.plain:
+            near.search()
+        if self.is_proved():
+            return Termination.OPTIMAL
+        model.restrict(self.columns, *near.not_ruled_out())
+        return self._branch_and_cut(model)
+
+    def _branch_and_cut(self, model: HighsModel) -> Termination:
+        """Run HiGHS on all that is left, adding the rows that its answers miss."""
+        model.stage = "branch and cut"
+        exact = self.model.is_exact and not self.target.lazy
+        # half the gap for the search leaves half for the error of tangents and missing rows
+        gap = self.options.gap if exact else self.options.gap / 2
+        model.set(mip_rel_gap=gap, mip_max_nodes=2**31 - 1, objective_target=self.good_enough())
+        for _ in range(MAX_ROUNDS):
+            if self.start is not None:
+                model.offer(self.columns, self.start)
+            termination = model.run()
+            self.details["nodes"] = int(self.details["nodes"]) + model.nodes
+            self._raise_bound(model.bound)
+            x = model.x
+            if x is not None:
+                self.take(x)
+            if self.is_proved() and termination is not Termination.INFEASIBLE:
+                return Termination.OPTIMAL
+            missed = [] if x is None else list(self.missed(x))
+            if termination is not Termination.OPTIMAL or gap <= LEAST_GAP:
+                return termination
+            if not missed:  # the answer's true cost is above what the search saw: go on
+                gap = gap / 4
+                model.set(mip_rel_gap=gap)
+            for rows in missed:
+                model.add_rows(*rows)
+        return Termination.TIME_LIMIT
+
+    def good_enough(self) -> float:
+        """Return the objective at which the gap is proved by the bound so far."""
+        sign = 1.0 if self.bound > 0 else -1.0
+        return self.bound / (1.0 - sign * self.options.gap)
+
+    def _model(self, stage: str, *, integer: bool) -> HighsModel:
+        """Return the target with all rows found so far in HiGHS."""
+        model = HighsModel(
+            self.model,
+            self.clock,
+            seed=self.options.seed,
+            threads=self.options.threads,
+            stage=stage,
+            integer=integer,
         )
-        if self.searching:
-            self.nodes += int(info.mip_node_count)
-            self._raise_bound(info.mip_dual_bound)
-        elif termination is Termination.OPTIMAL:
-            self._raise_bound(info.objective_function_value)
-        if has_answer:
-            self._take(np.array(self.highs.getSolution().col_value))
+        if not self.added:
+            self._add(*self._tangents(*self.model.first_tangents()))
+        for rows in self.added:
+            model.add_rows(*rows)
+        return model
+
+    def _relax(self, model: HighsModel) -> Termination:
+        """Solve the relaxation with the rows that its answers miss."""
+        cuts = _Cuts(self.target, wanted=not self.options.plain)
+        for _ in range(MAX_ROUNDS):
+            termination = model.run()
+            self.details["rounds"] = int(self.details["rounds"]) + 1
+            x = model.x
+            if termination is not Termination.OPTIMAL or x is None:
+                return termination
+            model.set(presolve="off")
+            self.relaxed_x, self.reduced_cost = x, model.reduced_cost
+            self._raise_bound(model.bound)
+            if not len(self.columns):
+                self.take(x)
+                if self.is_proved():
+                    break
+            missed = [*self.missed(x), *cuts.at(x, model.bound)]
+            if not missed:
+                break
+            for rows in missed:
+                model.add_rows(*rows)
+        self._add_tight(cuts)
         return termination
+
+    def _add_tight(self, cuts: _Cuts) -> None:
+        """Keep the cuts that bind at the relaxation's answer."""
+        rows = AddedRows.joined(self.target.n_columns, cuts.found)
+        if len(rows):
+            tight = rows.A @ self.relaxed_x[
+                : self.target.n_columns
+            ] - rows.lower < FRACTIONAL * np.maximum(np.abs(rows.lower), 1.0)
+            self.details["cuts"] = int(tight.sum())
+            self.added.append((rows.A[tight], rows.lower[tight], rows.upper[tight]))
+
+    def missed(self, x: FloatArray) -> Iterator[tuple[sparse.csr_array, FloatArray, FloatArray]]:
+        """Yield, and keep, tangents and lazy rows that `x` misses."""
+        for rows in (self._tangents(*self._below_squares(x)), self._lazy_rows(x)):
+            if rows[0].shape[0]:
+                yield self._add(*rows)
+
+    def _add(
+        self, A: sparse.csr_array, lower: FloatArray, upper: FloatArray
+    ) -> tuple[sparse.csr_array, FloatArray, FloatArray]:
+        self.added.append((A, lower, upper))
+        return A, lower, upper
+
+    def _lazy_rows(self, x: FloatArray) -> tuple[sparse.csr_array, FloatArray, FloatArray]:
+        found = self.target.separate(x[: self.target.n_columns], ROWS_A_ROUND)
+        if len(found):
+            self.lazy_rows = AddedRows.joined(self.target.n_columns, [self.lazy_rows, found])
+            self.details["lazy_rows"] = len(self.lazy_rows)
+        return found.A, found.lower, found.upper
+
+    def _tangents(
+        self, squares: IntArray, points: FloatArray
+    ) -> tuple[sparse.csr_array, FloatArray, FloatArray]:
+        side = self.model.tangent_sides(squares, points)
+        return self.model.tangents(squares, points), np.full(len(side), -np.inf), side
+
+    def _below_squares(self, x: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Return squares that `x` lies below by more than the gap allows, and where."""
+        shortfall = self.model.shortfall(x)
+        scale = max(abs(float(self.model.c0 + self.model.c @ x)), 1.0)
+        allowed = max(self.options.gap, 1e-9) * scale / (10 * max(len(shortfall), 1))
+        squares = np.flatnonzero(shortfall > allowed)
+        return squares, self.model.touching(x, squares)
 
     def _raise_bound(self, bound: float) -> None:
         if np.isfinite(bound):
             self.bound = max(self.bound, bound)
+            self.clock.bound = self.bound
 
-    def _take(self, x: FloatArray) -> None:
-        """Keep the answer if it is the best on the program, its integers made whole."""
-        whole = self._made_whole(x[: self.program.n_columns])
-        as_is = self.model.is_exact and self.program.is_feasible(whole)
-        if self.program.is_integer.any() and not as_is:
-            whole = self._redispatched(whole)
-        objective = self.program.objective(whole) if self.program.is_feasible(whole) else np.inf
+    def is_proved(self) -> bool:
+        return relative_gap(self.objective, self.bound) <= max(self.options.gap, 1e-9)
+
+    def take(self, x: FloatArray) -> None:
+        """Keep an answer of the target if it is the best on the program, its integers whole."""
+        answer = self._answer(x[: self.target.n_columns])
+        feasible = self.program.is_feasible(answer)
+        objective = self.program.objective(answer) if feasible else np.inf
         if self.x is None or objective < self.objective:
-            self.x, self.objective = whole, objective
+            self.x, self.objective, self.start = answer, objective, np.rint(x[self.columns])
+            self.clock.objective = objective
+
+    def _answer(self, x: FloatArray) -> FloatArray:
+        """Return an answer of the program for one of the target."""
+        program, smaller = self.program, self.program.equivalent
+        if self.target is not program and smaller is not None:
+            values = np.zeros(program.n_columns)
+            values[program.is_decision] = smaller.decisions(x)
+            return self._redispatched(values)
+        whole = np.where(program.is_integer, np.rint(x), x)
+        as_is = self.model.is_exact and program.is_feasible(whole)
+        return whole if as_is or not program.is_integer.any() else self._redispatched(whole)
 
     def _redispatched(self, whole: FloatArray) -> FloatArray:
         """Return the best answer for given decisions, or the same where there is none.
 
         Branch and cut holds integers to a tolerance only, and sees tangents for squares.
         """
-        decisions = np.flatnonzero(self.program.is_decision)
-        fixed = self.program.fixed(decisions, whole[decisions]).relaxed()
-        exact = HiGHS(gap=min(self.options.gap, 1e-6) / 10, seed=self.options.seed)
-        solution = exact.solve(fixed)
-        return whole if solution.x is None else self._made_whole(solution.x)
+        program = self.program
+        decisions = np.flatnonzero(program.is_decision)
+        fixed = program.fixed(decisions, np.rint(whole[decisions])).relaxed()
+        options = HiGHS(gap=min(self.options.gap, 1e-6) / 10, seed=self.options.seed)
+        inner = Clock(None, stop=self.clock.stop)
+        search = _Search(options, fixed.with_rows(self.pool), inner)
+        answer = search.run().x
+        self.pool = AddedRows.joined(program.n_columns, [self.pool, search.lazy_rows])
+        if answer is None:
+            return whole
+        return np.where(program.is_integer, np.rint(answer), answer)
 
-    def _made_whole(self, x: FloatArray) -> FloatArray:
-        return np.where(self.program.is_integer, np.rint(x), x)
 
-    def _cut_off_answer(self) -> bool:
-        """Add tangents where the last answer lies below a square; return whether any was."""
-        x = np.array(self.highs.getSolution().col_value)
-        shortfall = self.model.shortfall(x)
-        scale = max(abs(self.model.c0 + self.model.c @ x), 1.0)
-        allowed = max(self.options.gap, 1e-9) * scale / (10 * max(len(shortfall), 1))
-        squares = np.flatnonzero(shortfall > allowed)
-        points = x[self.model.square_column[squares]]
-        if self.x is not None:
-            kept = self.x[self.model.square_column[squares]]
-            squares, points = np.concatenate([squares, squares]), np.concatenate([points, kept])
-        self._add_tangents(squares, points)
-        return len(squares) > 0
+class _Cuts:
+    """Rounding cuts of the relaxation, round by round, while they raise its bound."""
 
-    def _add_tangents(self, squares: IntArray, points: FloatArray) -> None:
-        if not len(squares):
+    def __init__(self, target: Program, *, wanted: bool) -> None:
+        self.target = target
+        self.wanted = wanted and target.cuts is not None
+        self.found: list[AddedRows] = []
+        self.bounds: list[float] = []
+
+    def at(
+        self, x: FloatArray, bound: float
+    ) -> list[tuple[sparse.csr_array, FloatArray, FloatArray]]:
+        """Return the cuts that `x` misses, none once they bring little."""
+        self.bounds.append(bound)
+        if not self.wanted or self._brings_little():
+            return []
+        rows = rounding_cuts(self.target, x[: self.target.n_columns])
+        if not len(rows):
+            return []
+        self.found.append(rows)
+        return [(rows.A, rows.lower, rows.upper)]
+
+    def _brings_little(self) -> bool:
+        rise = self.bounds[-1] - self.bounds[0]
+        return len(self.bounds) > FIRST_CUT_ROUNDS and (
+            self.bounds[-1] - self.bounds[-2] <= LEAST_RISE * rise
+        )
+
+
+class _Near:
+    """Searches of the target with most integers held where the relaxation has them."""
+
+    def __init__(self, search: _Search, model: HighsModel) -> None:
+        self.main = search
+        self.model = model
+        self.x = search.relaxed_x[search.columns]
+        self.reduced_cost = search.reduced_cost[search.columns]
+        self.bound = search.bound
+        self.lower = search.target.lower[search.columns]
+        self.upper = search.target.upper[search.columns]
+
+    def search(self) -> None:
+        """Hold all that the relaxation has whole; then only what its reduced costs hold."""
+        whole = np.abs(self.x - np.rint(self.x)) <= FRACTIONAL
+        self._within(~whole)
+        if self.main.is_proved() or not np.isfinite(self.main.objective):
             return
-        rows = self.model.tangents(squares, points)
-        side = self.model.tangent_sides(squares, points)
-        self.highs.addRows(
-            len(side),
-            np.full(len(side), -np.inf),
-            side,
-            rows.nnz,
-            rows.indptr[:-1].astype(np.int32),
-            rows.indices.astype(np.int32),
-            rows.data,
+        large = LOW_REDUCED_COST * (self.main.objective - self.bound)
+        held = whole & (np.abs(self.reduced_cost) > large)
+        if held.any():
+            self._within(~held)
+
+    def not_ruled_out(self) -> tuple[FloatArray, FloatArray]:
+        """Return bounds outside of which nothing is better than the best answer.
+
+        Moving a column by d from the bound where the relaxation has it costs |reduced cost| d at
+        least.
+        """
+        room = self.main.objective - self.bound
+        if not np.isfinite(room):
+            return self.lower, self.upper
+        room += 1e-6 * abs(self.main.objective)
+        cost = np.maximum(np.abs(self.reduced_cost), 1e-12)
+        steps = np.floor(np.minimum(room / cost, 1e9))
+        at_lower = (self.reduced_cost > 0) & (self.x <= self.lower + FRACTIONAL)
+        at_upper = (self.reduced_cost < 0) & (self.x >= self.upper - FRACTIONAL)
+        upper = np.where(at_lower, np.minimum(self.upper, self.lower + steps), self.upper)
+        lower = np.where(at_upper, np.maximum(self.lower, self.upper - steps), self.lower)
+        self.main.details["fixed"] = int((lower == upper).sum() - (self.lower == self.upper).sum())
+        return lower, upper
+
+    def _within(self, free: BoolArray) -> None:
+        """Search with all but the free columns held at the relaxation's rounded values."""
+        main, model = self.main, self.model
+        held = np.clip(np.rint(self.x), self.lower, self.upper)
+        lower, upper = np.where(free, self.lower, held), np.where(free, self.upper, held)
+        model.restrict(main.columns, lower, upper)
+        model.set(
+            mip_rel_gap=main.options.gap / 4,
+            mip_max_nodes=NEIGHBORHOOD_NODES,
+            objective_target=main.good_enough(),
         )
-
-    def _offer(self, x: FloatArray) -> None:
-        full = np.zeros(len(self.model.c))
-        full[: self.program.n_columns] = x
-        columns = np.flatnonzero(self.program.is_decision).astype(np.int32)
-        self.highs.setSolution(len(columns), columns, full[columns])
-
-    def _set_searching(self, on: bool) -> None:
-        """Switch between the mixed-integer program and its relaxation."""
-        self.searching = on
-        columns = np.flatnonzero(self.model.is_integer).astype(np.int32)
-        kind = highspy.HighsVarType.kInteger if on else highspy.HighsVarType.kContinuous
-        self.highs.changeColsIntegrality(
-            len(columns), columns, np.full(len(columns), int(kind), dtype=np.uint8)
-        )
-
-    def _run(self) -> Termination:
-        """Run HiGHS in a thread of its own, so that Ctrl-C reaches us and stops it softly."""
-        left = self._time_left()
-        if left <= 0:
-            return Termination.TIME_LIMIT
-        if self.stop.is_set():
-            return Termination.INTERRUPTED
-        if np.isfinite(left):
-            # HiGHS counts a linear program's limit over all runs, a mixed-integer one's from zero
-            spent = 0.0 if self.searching else self.highs.getRunTime()
-            self.highs.setOptionValue("time_limit", spent + left)
-        finished = threading.Event()
-
-        def work() -> None:
-            try:
-                self.highs.run()
-            finally:
-                finished.set()
-
-        threading.Thread(target=work, daemon=True).start()
-        # not join(): interrupted by Ctrl-C, it takes a running thread for a finished one
-        while not finished.is_set():
-            try:
-                finished.wait()
-            except KeyboardInterrupt:
-                if self.stop.is_set():
-                    raise
-                self.stop.set()
-        return _STATUS.get(self.highs.getModelStatus(), Termination.TIME_LIMIT)
-
-    def _time_left(self) -> float:
-        limit = self.options.time_limit_s
-        return np.inf if limit is None else limit - (time.perf_counter() - self.begun)
-
-    def _watch(self) -> None:
-        self.highs.cbSimplexInterrupt += self._look_up
-        self.highs.cbIpmInterrupt += self._look_up
-        self.highs.cbMipInterrupt += self._look_up
-
-    def _look_up(self, event: HighsCallbackEvent) -> None:
-        """Stop if asked to, and report now and then; HiGHS calls this many times a second."""
-        if self.stop.is_set():
-            event.interrupt()
-        now = time.perf_counter()
-        if self.progress is None or now < self.report_due:
-            return
-        self.report_due = now + REPORT_EVERY_S
-        searching = int(event.callback_type) == _MIP_INTERRUPT
-        out = event.data_out
-        self.progress(
-            Progress(
-                elapsed_s=now - self.begun,
-                objective=min(self.objective, out.mip_primal_bound if searching else np.inf),
-                bound=max(self.bound, out.mip_dual_bound if searching else -np.inf),
-                stage="branch and cut" if searching else "linear program",
-            )
-        )
-
-
-def _loaded(model: LinearModel, options: HiGHS) -> highspy.Highs:
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("threads", options.threads)
-    highs.setOptionValue("random_seed", options.seed)
-    # half the gap for the search leaves half for the tangents' error
-    highs.setOptionValue("mip_rel_gap", options.gap if model.is_exact else options.gap / 2)
-    highs.setOptionValue("mip_abs_gap", 0.0)
-    matrix = sparse.csr_array(model.A)
-    highs.passModel(
-        len(model.c),
-        matrix.shape[0],
-        matrix.nnz,
-        int(highspy.MatrixFormat.kRowwise),
-        int(highspy.ObjSense.kMinimize),
-        model.c0,
-        model.c,
-        model.lower,
-        model.upper,
-        model.row_lower,
-        model.row_upper,
-        matrix.indptr.astype(np.int32),
-        matrix.indices.astype(np.int32),
-        matrix.data,
-        model.is_integer.astype(np.int32),
-    )
-    return highs
+        for _ in range(NEIGHBORHOOD_ROUNDS):
+            if main.start is not None:
+                model.offer(main.columns, main.start)
+            model.run(NEIGHBORHOOD_TIME)
+            main.details["nodes"] = int(main.details["nodes"]) + model.nodes
+            x = model.x
+            if x is None:
+                return
+            main.take(x)
+            missed = list(main.missed(x))
+            if main.is_proved() or not missed:
+                return
+            for rows in missed:
+                model.add_rows(*rows)
 
 
 # --- prices of a linear program, and programs as files
 
 
-PRICE_TOLERANCE = 1e-6
-"""Largest error of a square's slope, relative where the slope is above 1."""
-
-ROWS_A_ROUND = 1000
-"""Rows of each lazy family that a round of pricing adds, at most."""
+PRICED_FEASIBILITY = 1e-9
+"""By how much rows may be missed where their duals are asked for: all that HiGHS can do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -362,9 +444,6 @@ class LinearPrices:
 
 def linear_prices(program: Program) -> LinearPrices | None:
     """Solve a program whose integrality is left out; return the duals of its rows.
-
-    Squares are met by tangents until the slope is right wherever the answer lies, since it is the
-    slope that a price comes from.
 
     Parameters
     ----------
@@ -394,44 +473,37 @@ def linear_prices(program: Program) -> LinearPrices | None:
 
 
 def _priced(program: Program) -> LinearPrices | None:
-    """Return the answer to the rows listed."""
+    """Return the answer to the rows listed.
+
+    Tangents are added until they lie so near to their squares that HiGHS sees no difference: below
+    a square q x² by s, the slope, which prices come from, is off by 2 √(q s).
+    """
     model = linearized(program)
-    highs = _loaded(model, HiGHS())
-    for option in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
-        highs.setOptionValue(option, 1e-9)
-    _append_tangents(highs, model, *model.first_tangents())
+    highs = HighsModel(model, Clock(None))
+    highs.set(
+        primal_feasibility_tolerance=PRICED_FEASIBILITY,
+        dual_feasibility_tolerance=PRICED_FEASIBILITY,
+    )
+    answer = None
+    squares, points = model.first_tangents()
     for _ in range(MAX_ROUNDS):
-        highs.run()
-        if highs.getModelStatus() != HighsModelStatus.kOptimal:
-            return None
-        solution = highs.getSolution()
-        x = np.array(solution.col_value)
-        # a tangent at a lies q (x − a)² below the square q x², and its slope is 2 q (x − a) off
-        off = 2 * np.sqrt(model.square_weight * np.maximum(model.shortfall(x), 0.0))
-        at = x[model.square_column]
-        slope = 2 * model.square_weight * np.abs(at)
-        squares = np.flatnonzero(off > PRICE_TOLERANCE * np.maximum(slope, 1.0))
+        side = model.tangent_sides(squares, points)
+        highs.add_rows(model.tangents(squares, points), np.full(len(side), -np.inf), side)
+        termination, x = highs.run(), highs.x
+        if termination is Termination.INTERRUPTED:
+            raise KeyboardInterrupt
+        if termination is not Termination.OPTIMAL or x is None:
+            break
+        own = x[: program.n_columns]
+        prices = highs.row_price[: program.n_rows]
+        answer = LinearPrices(program, own, prices, program.objective(own))
+        height = model.square_weight * x[model.square_column] ** 2
+        allowed = 10 * PRICED_FEASIBILITY * np.maximum(height / 1e3, 1.0)
+        squares = np.flatnonzero(model.shortfall(x) > allowed)
         if not len(squares):
             break
-        _append_tangents(highs, model, squares, at[squares])
-    own = x[: program.n_columns]
-    row_price = np.array(solution.row_dual)[: program.n_rows]
-    return LinearPrices(program, own, row_price, program.objective(own))
-
-
-def _append_tangents(
-    highs: highspy.Highs, model: LinearModel, squares: IntArray, points: FloatArray
-) -> None:
-    rows, side = model.tangents(squares, points), model.tangent_sides(squares, points)
-    highs.addRows(
-        len(side),
-        np.full(len(side), -np.inf),
-        side,
-        rows.nnz,
-        rows.indptr[:-1].astype(np.int32),
-        rows.indices.astype(np.int32),
-        rows.data,
-    )
+        points = model.touching(x, squares)
+    return answer
 
 
 def write_program(program: Program, path: str | Path) -> Path:
@@ -506,14 +578,12 @@ def _as_model(program: Program) -> highspy.HighsModel:
 
 def _names(blocks: Mapping[str, Block]) -> list[str]:
     """Return names of all columns (rows) that the formats allow, no two alike."""
-    names = []
+    names: dict[str, None] = {}
     for block in blocks.values():
         for number in range(block.first, block.first + block.size):
             label = block.label(number).replace(", ", ",").replace("[", "(").replace("]", ")")
-            names.append(re.sub(r"[^\w.,()]", "_", label, flags=re.ASCII))
-    used: dict[str, int] = {}
-    for i, name in enumerate(names):
-        used[name] = used.get(name, 0) + 1
-        if used[name] > 1:
-            names[i] = f"{name}_{used[name]}"
-    return names
+            name = re.sub(r"[^\w.,()]", "_", label, flags=re.ASCII)
+            while name in names:
+                name += "_"
+            names[name] = None
+    return list(names)

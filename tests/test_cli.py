@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import highspy
 import pandapower as pp
 import pandas as pd
 import pytest
@@ -24,7 +25,8 @@ from gridopt.cli import app
 from gridopt.registry import solver_names
 
 COMMAND = Path(sysconfig.get_path("scripts"), "gridopt")
-FILES = ["commitment.png", "dispatch.png", "schedule.csv", "summary.json"]
+PLAN = ["commitment.png", "dispatch.png", "schedule.csv", "summary.json"]
+FILES = sorted([*PLAN, "prices.csv", "prices.png"])
 COLUMNS = ["generator", "period", "committed", "power_mw", "reserve_mw"]
 SUMMARY = {
     *("case", "formulation", "solver", "seed", "termination", "feasible", "cost", "bound"),
@@ -308,16 +310,163 @@ def test_lists_the_solvers() -> None:
         assert row["solver"][:5] in result.stdout
 
 
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_the_schedule_in_another_format(case: tuple[object, ...], tmp_path: Path) -> None:
+    for form in ("parquet", "json"):
+        assert solve(*case, "--format", form, "--out", tmp_path / form).exit_code == 0
+        assert (tmp_path / form / f"schedule.{form}").stat().st_size
+        assert not (tmp_path / form / "schedule.csv").exists()
+    table = pd.read_parquet(tmp_path / "parquet" / "schedule.parquet")
+    assert list(table.columns) == COLUMNS
+    content = json.loads((tmp_path / "json" / "schedule.json").read_text())
+    assert content["power_mw"] == table["power_mw"].to_numpy().reshape(2, 2).tolist()
+
+
+def test_prices_of_a_network(case: tuple[object, ...], tmp_path: Path) -> None:
+    record = summary(*case, "--network", "dc", "--out", tmp_path)
+    table = pd.read_csv(tmp_path / "prices.csv")
+    assert list(table.columns) == ["period", "bus", "price", "energy", "congestion"]
+    assert table["bus"].unique().tolist() == ["north", "south"]
+    assert table["price"].between(20 - 1e-9, 40 + 1e-9).all()
+    assert record["feasible"]
+
+
+def test_the_program_as_a_file(case: tuple[object, ...], tmp_path: Path) -> None:
+    for name in ("program.lp", "program.mps"):
+        file = tmp_path / "new" / name
+        record = summary(*case, "--write-program", file)
+        highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        highs.setOptionValue("output_flag", False)
+        highs.readModel(str(file))
+        highs.run()
+        assert highs.getInfo().objective_function_value == pytest.approx(record["cost"])
+
+
+# --- days -----------------------------------------------------------------------------------------
+
+
+def days_of_load(folder: Path, days: int) -> Path:
+    """Return a profile of days of six-hour periods, no two alike."""
+    factors = (0.7 + 0.6 * (t * 7 % 11) / 11 for t in range(4 * days))
+    lines = (f"{t},{factor:.4f}" for t, factor in enumerate(factors))
+    return written(folder / "days.csv", "period,system\n" + "\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def forty_days(case: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """Return the arguments of forty days of the tiny case."""
+    load = days_of_load(tmp_path_factory.mktemp("days"), 40)
+    more = ("--look-ahead-h", 12, "--gap", 1e-6, "--seed", 2)
+    return ["simulate", case[0], "--profiles", load, "--period-h", 6, *more]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(forty_days: list[object], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the record of all days, planned in one go."""
+    out = tmp_path_factory.mktemp("whole")
+    done = gridopt(*forty_days, "--days", 40, "--out", out, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def started(args: list[object], out: Path, days_first: int) -> subprocess.Popen[str]:
+    """Start the installed command; return once it has planned some days."""
+    words = [str(COMMAND), *map(str, args), "--days", "40", "--out", str(out), "--json"]
+    process = subprocess.Popen(  # noqa: S603
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    file = out / "days" / f"day-{days_first:04}.json"
+    while not file.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.005)
+    return process
+
+
+def test_days_one_after_the_other(
+    forty_days: list[object], uninterrupted: Any, tmp_path: Path
+) -> None:
+    record = uninterrupted
+    assert (record["days"], record["days_planned"], record["stopped"]) == (40, 40, "")
+    assert record["feasible"] is True
+    assert record["violations"] == {}
+    shown = gridopt(*forty_days, "--days", 3, "--out", tmp_path, "--format", "parquet")
+    assert shown.exit_code == 0
+    for text in ("3 days of tiny", "3 of 3, each with 12 h ahead", "yes, verified as one plan"):
+        assert text in shown.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("days", "days.csv", "schedule.parquet", "simulation.json", "summary.json")
+    ]
+    assert len(pd.read_csv(tmp_path / "days.csv")) == 3
+    assert len(pd.read_parquet(tmp_path / "schedule.parquet")) == 2 * 12
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL to send")
+def test_killed_days_go_on_where_they_were(
+    forty_days: list[object], uninterrupted: Any, tmp_path: Path
+) -> None:
+    with started(forty_days, tmp_path, 5) as process:
+        process.kill()
+    there = len(list((tmp_path / "days").glob("day-*.json")))
+    assert 5 <= there < 40
+    assert not (tmp_path / "summary.json").exists()
+    done = gridopt(*forty_days, "--days", 40, "--out", tmp_path, "--json")
+    assert done.exit_code == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["cost"] == uninterrupted["cost"]
+    assert record["cost_items"] == uninterrupted["cost_items"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
+def test_ctrl_c_writes_the_days_that_are_whole(
+    forty_days: list[object], uninterrupted: Any, tmp_path: Path
+) -> None:
+    with started(forty_days, tmp_path, 5) as process:
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 3, stderr
+    assert stderr == ""
+    record = json.loads(stdout)
+    planned = record["days_planned"]
+    assert 5 <= planned < 40
+    assert record["stopped"] == f"day {planned + 1}: interrupted"
+    assert record["feasible"] is False
+    assert record["violations"] == {}
+    assert len(pd.read_csv(tmp_path / "days.csv")) == planned
+    rest = gridopt(*forty_days, "--days", 40, "--out", tmp_path, "--json")
+    assert json.loads(rest.stdout)["cost"] == uninterrupted["cost"]
+
+
+def test_days_of_another_run_are_left_alone(forty_days: list[object], tmp_path: Path) -> None:
+    assert gridopt(*forty_days, "--days", 2, "--out", tmp_path).exit_code == 0
+    other = gridopt(*forty_days, "--days", 2, "--gap", 0.01, "--out", tmp_path)
+    assert other.exit_code == 2
+    assert other.stdout == ""
+    check(other.stderr, "solver_options = ")
+
+
+def test_a_day_without_an_answer_is_named(forty_days: list[object], tmp_path: Path) -> None:
+    result = gridopt(*forty_days, "--days", 2, "--reserve", 5, "--out", tmp_path)
+    assert result.exit_code == 3
+    assert "day 1: no feasible answer (infeasible)" in result.stdout
+    assert json.loads((tmp_path / "summary.json").read_text())["cost"] is None
+
+
 # --- help -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("words", "texts"),
     [
-        ((), ("solve", "solvers", "demo")),
+        ((), ("solve", "simulate", "solvers", "demo")),
         (("solve",), ("unit-commitment",)),
         (("solvers",), ("--json",)),
         (("demo",), ("--out",)),
+        (("simulate",), ("--days", "--look-ahead-h", "--out", "--network", "--gap", "Exit codes")),
         (
             ("solve", "unit-commitment"),
             (
@@ -363,7 +512,7 @@ def test_more_reserve_than_units_is_no_feasible_answer(
     assert record["feasible"] is False
     assert (record["cost"], record["gap"]) == (None, None)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == (["summary.json"] if solver == "highs" else FILES)
+    assert names == (["summary.json"] if solver == "highs" else PLAN)
 
 
 def test_what_is_missing_is_shown_as_none(case: tuple[object, ...]) -> None:
@@ -624,7 +773,7 @@ def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path
         ("--tz UTC", "tz = UTC, expected none"),
         ("--network dc", "network = dc, expected 'copperplate': the system has no branches"),
         ("--reserve -1", "expected at least 0"),
-        ("--reserve nan", "expected a number"),
+        ("--reserve nan", "required_mw = nan, expected at least 0"),
         ("--unserved-cost -1", "unserved_cost_per_mwh = -1.0, expected at least 0"),
         ("--surplus-cost nan", "surplus_cost_per_mwh = nan, expected at least 0"),
         ("--solver gurobi", "unknown solver 'gurobi'; known are exact, highs, neal"),
@@ -635,6 +784,7 @@ def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path
         ("--time-limit 0", "highs: time_limit_s = 0.0"),
         ("--seed -1", "highs: seed = -1, expected a whole number, 0 to 2³¹ − 1"),
         ("--seed 2147483648", "highs: seed = 2147483648"),
+        ("--write-program p.txt", "expected a name that ends in .lp or .mps"),
         ("-o threads", "--option = 'threads', expected NAME=VALUE"),
         ("-o =3", "--option = '=3', expected NAME=VALUE"),
         ("-o nonsense=1", "nonsense = 1, expected one of its options: gap, seed, threads"),

@@ -5,29 +5,35 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import gridopt
 from gridopt.errors import StudyError
-from gridopt.outputs import check_folder, write_run
+from gridopt.outputs import Format, check_folder, write_run, write_simulation
 from gridopt.requirements import Reserves
 from gridopt.running import Run, solve
-from gridopt.study import Study
+from gridopt.simulation import simulate
+from gridopt.study import Scenario, Study
 
-ALL = ["commitment.png", "dispatch.png", "schedule.csv", "summary.json"]
+StudyFactory = Callable[..., Study]
+
+FIGURES = ["commitment.png", "dispatch.png", "prices.png"]
+ALL = ["commitment.png", "dispatch.png", "prices.csv", "prices.png", "schedule.csv", "summary.json"]
 COLUMNS = ["generator", "period", "committed", "power_mw", "reserve_mw"]
 
 
 @pytest.fixture(scope="module")
-def run(make_study: Callable[..., Study]) -> Run:
+def run(make_study: StudyFactory) -> Run:
     return solve(make_study(reserves=Reserves.spinning(np.full(4, 5.0))))
 
 
 @pytest.fixture(scope="module")
-def no_answer(make_study: Callable[..., Study]) -> Run:
+def no_answer(make_study: StudyFactory) -> Run:
     return solve(make_study(reserves=Reserves.spinning(np.full(4, 1000.0))))
 
 
@@ -42,7 +48,7 @@ def test_writes_everything_and_says_what(run: Run, tmp_path: Path) -> None:
     assert names(out) == ALL
     assert all(path.parent == out and path.stat().st_size for path in written)
     assert json.loads((out / "summary.json").read_text(encoding="utf-8")) == run.summary()
-    for name in ALL[:2]:
+    for name in FIGURES:
         assert (out / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
@@ -56,6 +62,75 @@ def test_the_table_is_the_schedule(run: Run, tmp_path: Path) -> None:
     assert np.array_equal(power.to_numpy(), run.schedule.power_mw)
     assert table["reserve_mw"].to_numpy() == pytest.approx(run.schedule.reserve_mw[0].ravel())
     assert table["committed"].tolist() == run.schedule.committed.astype(int).ravel().tolist()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_one_schedule_in_the_form_asked_for(form: Format, run: Run, tmp_path: Path) -> None:
+    for earlier in ("csv", "json"):
+        write_run(run, tmp_path, earlier)  # type: ignore[arg-type]
+    write_run(run, tmp_path, form)
+    assert names(tmp_path) == sorted([*(set(ALL) - {"schedule.csv"}), f"schedule.{form}"])
+    if form == "parquet":
+        assert run.schedule is not None
+        table = pd.read_parquet(tmp_path / "schedule.parquet")
+        pd.testing.assert_frame_equal(table, run.schedule.units())
+    if form == "json":
+        plan = gridopt.read_plan(tmp_path / "schedule.json", run.study)
+        assert gridopt.verify(run.study, plan).total_cost == run.cost
+
+
+def test_the_prices_are_those_of_the_run(run: Run, tmp_path: Path) -> None:
+    write_run(run, tmp_path)
+    table = pd.read_csv(tmp_path / "prices.csv", float_precision="round_trip")
+    pd.testing.assert_frame_equal(table, gridopt.prices(run).table())
+    assert set(table["bus"]) == {"system"}
+    assert table["price"].max() > 20
+
+
+def test_a_plan_that_breaks_rules_has_no_prices(make_study: StudyFactory, tmp_path: Path) -> None:
+    study = make_study(reserves=Reserves.spinning(np.full(4, 1000.0)))
+    broken = solve(study, solver="neal", reads=2, sweeps=10)
+    assert broken.schedule is not None
+    assert not broken.is_feasible
+    write_run(broken, tmp_path)
+    assert names(tmp_path) == ["commitment.png", "dispatch.png", "schedule.csv", "summary.json"]
+
+
+def test_each_scenario_has_its_rows(make_study: StudyFactory, tmp_path: Path) -> None:
+    base, none = make_study(), np.zeros((0, 4))
+    scenarios = tuple(
+        Scenario(name, 0.5, factor * base.demand_mw, none, none)
+        for name, factor in (("low", 0.9), ("high", 1.05))
+    )
+    two = solve(replace(base, scenarios=scenarios), gap=1e-3)
+    write_run(two, tmp_path)
+    assert names(tmp_path) == ["prices.csv", "schedule.csv", "summary.json"]
+    for name in ("prices.csv", "schedule.csv"):
+        table = pd.read_csv(tmp_path / name)
+        assert table["scenario"].value_counts().tolist() == [len(table) // 2] * 2
+    price = pd.read_csv(tmp_path / "prices.csv").groupby("scenario")["price"].mean()
+    assert price["high"] > price["low"]
+
+
+def test_days_and_their_plan(make_study: StudyFactory, tmp_path: Path) -> None:
+    day = [70.0, 110.0, 60.0, 45.0]
+    study = make_study(day * 2, period_h=6.0)
+    done = simulate(study, look_ahead_h=6, gap=0.0, out=tmp_path)
+    written = write_simulation(done, tmp_path)
+    assert names(tmp_path) == [
+        *("days", "days.csv", "schedule.csv", "simulation.json", "summary.json")
+    ]
+    assert [path.name for path in written] == ["days.csv", "schedule.csv", "summary.json"]
+    days = pd.read_csv(tmp_path / "days.csv", float_precision="round_trip")
+    assert days["cost"].sum() == pytest.approx(done.cost)
+    assert days["period"].tolist() == [0, 4]
+    plan = pd.read_csv(tmp_path / "schedule.csv")
+    assert sorted(plan["period"].unique()) == list(range(8))
+    assert json.loads((tmp_path / "summary.json").read_text())["cost"] == done.cost
+    write_simulation(done, tmp_path, "json")
+    assert "schedule.csv" not in names(tmp_path)
+    back = gridopt.read_plan(tmp_path / "schedule.json", study)
+    assert gridopt.verify(study, back).total_cost == done.cost
 
 
 def test_replaces_its_own_files_only(run: Run, no_answer: Run, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from gridopt.errors import TooLargeError
 from gridopt.lazy import AddedRows, LazyRows, check_listable
 from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.solution import Solution, Termination, relative_gap
+from gridopt.solvers.exact import Exact
 
 
 def test_rows_take_the_shape_of_bounds_and_terms() -> None:
@@ -193,6 +194,16 @@ def test_the_complete_program_lists_every_row() -> None:
     assert complete.n_columns == 5
     for x in np.random.default_rng(0).uniform(0.0, 3.5, (20, 5)):
         assert complete.violated(x) == pytest.approx(program.violated(x))
+
+
+def test_qubos_keep_rows_that_are_not_listed() -> None:
+    """One of four at most, though two would be better."""
+    b = ProgramBuilder()
+    on = b.binary("on", (4,))
+    b.minimize([-1.0, -3.0, -2.0, -1.0], on)
+    b.constrain_lazily(PairLimits("pair", on, 1.0))
+    found = Exact().solve(b.program())
+    assert (found.termination, found.objective) == (Termination.OPTIMAL, -3.0)
 
 
 def test_families_of_rows_have_names_of_their_own() -> None:

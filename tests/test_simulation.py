@@ -16,8 +16,7 @@ from gridopt.arrays import FloatArray
 from gridopt.elements import FlexibleDemand, Storage
 from gridopt.errors import StudyError
 from gridopt.requirements import EnergyLimits, Reserves
-from gridopt.results import POWERS
-from gridopt.rolling import Horizon, State
+from gridopt.rolling import OVER_TIME, Horizon, State
 from gridopt.simulation import Day, Simulation, simulate
 from gridopt.study import FIXED_ON, Scenario, Study
 from gridopt.windows import window
@@ -97,7 +96,7 @@ def same_plan(one: Simulation, other: Simulation) -> bool:
     assert other.schedule is not None
     arrays = all(
         np.array_equal(getattr(one.schedule, name), getattr(other.schedule, name))
-        for name in (*POWERS, "committed")
+        for name in OVER_TIME
     )
     costs = [day.cost_items for day in one.days] == [day.cost_items for day in other.days]
     return arrays and costs and one.cost == other.cost
@@ -128,7 +127,7 @@ def test_states_at_midnight_are_those_of_the_whole_plan(three_days: Study) -> No
     for day in (1, 2):
         hours = slice((day - 1) * DAY, day * DAY)
         part = replace(three_days.during(hours.start, DAY), thermal=state.thermal)
-        arrays = {name: getattr(done.schedule, name)[..., hours] for name in (*POWERS, "committed")}
+        arrays = {name: getattr(done.schedule, name)[..., hours] for name in OVER_TIME}
         state = state.after(replace(done.schedule, study=part, **arrays))
         told = window(done.schedule, three_days.thermal.name, day * DAY, 1).thermal
         assert state.thermal.initial_status_h.tolist() == told.initial_status_h.tolist()
@@ -140,7 +139,7 @@ def test_states_at_midnight_are_those_of_the_whole_plan(three_days: Study) -> No
     [
         {},
         {"storage": battery()},
-        {"energy_limits": fuel(most=190.0)},
+        {"energy_limits": fuel(most=150.0), "unserved_cost_per_mwh": 100.0},
         {"energy_limits": fuel(most=np.inf, least=2200.0)},
         {"flexible": demand_response(2 * DAY)},
     ],
@@ -205,7 +204,7 @@ def test_a_unit_too_high_to_stop_stays_on(make_study: MakeStudy) -> None:
     assert done.schedule.committed[0, DAY]
     assert not done.schedule.committed[0, -1]
     before = replace(done.schedule, study=study.during(0, DAY))
-    first = {name: getattr(before, name)[..., :DAY] for name in (*POWERS, "committed")}
+    first = {name: getattr(before, name)[..., :DAY] for name in OVER_TIME}
     state = State.before(study).after(replace(before, **first))
     assert state.must_stay_on.tolist() == [True, False]
     fixed = Horizon.of(study, None, 0.0).window(2, state).fixed_status

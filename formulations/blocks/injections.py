@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.program import ProgramBuilder
 from gridopt.study import Study
+
+
+class Kind(Enum):
+    """What feeds in, as far as blocks tell it apart."""
+
+    THERMAL = "thermal"
+    RENEWABLE = "renewable"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,11 +30,14 @@ class Injection:
     coefficient : array, (N,)
         MW a unit of the column; negative for what takes out.
     columns : array of int, (N, T)
+    kind : Kind
+        Of what feeds in.
     """
 
     bus: IntArray
     coefficient: FloatArray
     columns: IntArray
+    kind: Kind = Kind.OTHER
 
 
 def renewables(b: ProgramBuilder, study: Study) -> list[Injection]:
@@ -36,7 +48,7 @@ def renewables(b: ProgramBuilder, study: Study) -> list[Injection]:
     shape = renewable.p_max_mw.shape
     power = b.variable("renewable_mw", shape, renewable.p_min_mw, renewable.p_max_mw)
     b.minimize(study.period_h * renewable.cost_per_mwh[:, np.newaxis], power)
-    return [Injection(renewable.bus, np.ones(len(renewable)), power)]
+    return [Injection(renewable.bus, np.ones(len(renewable)), power, Kind.RENEWABLE)]
 
 
 def storage(b: ProgramBuilder, study: Study) -> list[Injection]:
@@ -124,13 +136,15 @@ def flexible_demand(b: ProgramBuilder, study: Study) -> list[Injection]:
     return [Injection(demand.bus, -np.ones(len(demand)), served)]
 
 
-def unserved_and_surplus(b: ProgramBuilder, study: Study, by_bus: bool) -> list[Injection]:
+def unserved_and_surplus(
+    b: ProgramBuilder, study: Study, thermal_max_mw: float, by_bus: bool
+) -> list[Injection]:
     """Add demand not served and energy not taken, where the study has a price for them.
 
     One column a period for the system, or one a period and bus.
     """
     positive = np.maximum(study.demand_mw, 0.0)
-    most = study.thermal.p_max_mw.sum() + study.renewables.p_max_mw.sum(axis=0).max(initial=0.0)
+    most = thermal_max_mw + study.renewables.p_max_mw.sum(axis=0).max(initial=0.0)
     most += study.storage.discharge_max_mw.sum() + study.exchange.import_max_mw.sum()
     most += np.maximum(-study.demand_mw, 0.0).sum(axis=0).max()
     bus = np.arange(study.grid.n_buses) if by_bus else np.zeros(1, dtype=np.int64)

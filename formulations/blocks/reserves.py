@@ -57,7 +57,7 @@ class Held:
         return self.terms((REGULATION_DOWN,), unit, period)
 
 
-def reserves(b: ProgramBuilder, study: Study) -> Held:
+def reserves(b: ProgramBuilder, study: Study, count: FloatArray) -> Held:
     """Add r_p ≥ 0, at most what the unit offers, where the product is required, at its price."""
     asked = study.reserves
     wanted = _wanted(study)
@@ -69,7 +69,7 @@ def reserves(b: ProgramBuilder, study: Study) -> Held:
             continue
         most = np.minimum(asked.offer_max_mw[p], _capability_mw(study, kind))
         possible = wanted[p] & (reachable(study).may_be_on if kind == NONSPINNING else True)
-        upper = np.where(possible, most[:, np.newaxis], 0.0)[g]
+        upper = np.where(possible, (count * most)[:, np.newaxis], 0.0)[g]
         columns[p, g] = b.variable(_block(asked.product[p]), upper.shape, upper=upper)
         cost = study.period_h * asked.offer_cost_per_mwh[p, g, np.newaxis]
         b.minimize(cost, columns[p, g])
@@ -103,23 +103,58 @@ def nonspinning(b: ProgramBuilder, study: Study, unit: Commitment, held: Held) -
     )
 
 
-def reserve_requirements(b: ProgramBuilder, study: Study, held: Held) -> None:
+@dataclass(frozen=True, eq=False)
+class Shortage:
+    """How much upward reserve of units that are on is required at least, and what may be missing.
+
+    Parameters
+    ----------
+    required_mw : array, (T,)
+    columns : list of array of int, (T,) each
+        What is missing of the requirements counted in `required_mw`.
+    """
+
+    required_mw: FloatArray
+    columns: list[IntArray]
+
+
+def reserve_requirements(b: ProgramBuilder, study: Study, held: Held) -> Shortage:
     """Add Σ r_p over the units of a zone ≥ what is required − what is missing at its price."""
     asked = study.reserves
     if not len(asked.requirement):
-        return
+        return Shortage(np.zeros(study.n_periods), [])
     counts = asked.zone[:, study.thermal.bus] & held.may_hold[asked.of_product]
     columns = held.columns[asked.of_product].transpose(0, 2, 1)
     terms: list[Term] = [(counts[:, np.newaxis], columns)]
-    priced = np.flatnonzero(np.isfinite(asked.shortage_cost_per_mwh))
-    if len(priced):
-        short = np.zeros(asked.required_mw.shape, dtype=np.int64)
+    priced = np.isfinite(asked.shortage_cost_per_mwh)
+    short = np.zeros(asked.required_mw.shape, dtype=np.int64)
+    if priced.any():
         required = asked.required_mw[priced]
         short[priced] = b.variable(SHORT, required.shape, upper=required)
         price = asked.shortage_cost_per_mwh[priced, np.newaxis]
         b.minimize(study.period_h * price, short[priced])
-        terms.append((np.isfinite(asked.shortage_cost_per_mwh)[:, np.newaxis], short))
+        terms.append((priced[:, np.newaxis], short))
     b.constrain("reserve", *terms, lower=asked.required_mw)
+    counted = _apart(study)
+    return Shortage(
+        asked.required_mw[counted].sum(axis=0), [short[k] for k in counted if priced[k]]
+    )
+
+
+def _apart(study: Study) -> list[int]:
+    """Return upward requirements that no MW counts for twice: other products or other zones."""
+    asked, found = study.reserves, list[int]()
+    largest_first = np.argsort(-asked.required_mw.sum(axis=1), kind="stable")
+    for k in map(int, largest_first):
+        upward = asked.kind[asked.of_product[k]] in (SPINNING, REGULATION_UP)
+        clash = any(
+            asked.of_product[k] == asked.of_product[other]
+            and bool((asked.zone[k] & asked.zone[other]).any())
+            for other in found
+        )
+        if upward and not clash:
+            found.append(k)
+    return found
 
 
 def reserve_values(
