@@ -107,6 +107,8 @@ class HighsModel:
         self.integer = integer
         self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self.set(output_flag=False, threads=threads, random_seed=seed, mip_abs_gap=0.0)
+        # the default drops entries whose sum over a row may exceed the tolerance of a rule
+        self.set(small_matrix_value=1e-12)
         _load(self.highs, model, integer)
         self.highs.cbSimplexInterrupt += self._look_up
         self.highs.cbIpmInterrupt += self._look_up

@@ -441,12 +441,16 @@ class ProgramBuilder:
         self._n_rows += block.size
 
     def constrain_sparse(
-        self, name: str, *entries: tuple[IntArray, IntArray, FloatArray], upper: FloatArray
+        self,
+        name: str,
+        *entries: tuple[IntArray, IntArray, FloatArray],
+        lower: FloatArray,
+        upper: FloatArray,
     ) -> None:
-        """Add rows given entry by entry, Σ value · x ≤ upper: (row from 0, column, value) each."""
+        """Add rows given entry by entry: (row from 0, column, value) each."""
         block = Block(self._new_rows(name), self._n_rows, upper.shape)
         self._entries += [(block.first + row, column, value) for row, column, value in entries]
-        self._sides.append((np.full(len(upper), -np.inf), upper))
+        self._sides.append((lower, upper))
         self._rows[block.name] = block
         self._n_rows += block.size
 

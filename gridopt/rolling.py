@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -174,13 +175,13 @@ class State:
 def first_periods(schedule: Schedule, study: Study) -> Schedule:
     """Return as many periods of a schedule as a study has, as that study's schedule."""
     hours = slice(0, study.n_periods)
-    arrays = {name: getattr(schedule, name)[..., hours] for name in OVER_TIME}
+    arrays: dict[str, Any] = {name: getattr(schedule, name)[..., hours] for name in OVER_TIME}
     return replace(schedule, study=study, **arrays)
 
 
 def joined(study: Study, days: Sequence[Schedule]) -> Schedule:
     """Return schedules that follow each other as the one schedule of a study."""
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(day, name) for day in days], axis=-1) for name in OVER_TIME
     }
     return replace(days[0], study=study, **arrays)

@@ -173,7 +173,7 @@ class _Search:
             if self.is_proved() and termination is not Termination.INFEASIBLE:
                 return Termination.OPTIMAL
             missed = [] if x is None else list(self.missed(x))
-            if termination is not Termination.OPTIMAL or gap <= LEAST_GAP:
+            if termination is not Termination.OPTIMAL or not (missed or gap > LEAST_GAP):
                 return termination
             if not missed:  # the answer's true cost is above what the search saw: go on
                 gap = gap / 4

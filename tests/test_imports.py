@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays lazy program solution"
 LOWERING = "lift reduction linearization bits encoding penalties weights"
+MILP = "linearization cuts highs_model"
 
 MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
@@ -47,10 +48,12 @@ MAY_IMPORT = {
     "solution": "errors arrays program",
     **dict.fromkeys(LOWERING.split(), f"{MODEL} {LOWERING} solver"),
     "solver": MODEL,
+    "cuts": MODEL,
+    "highs_model": f"{MODEL} linearization solver",
     "qubo": f"{MODEL} {LOWERING} solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "qubo_solver": f"{MODEL} {LOWERING} qubo solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} qubo qubo_solver solver",
+    "solvers": f"{MODEL} {LOWERING} {MILP} qubo qubo_solver solver",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -71,7 +74,7 @@ ONLY_IN = {
     # package: the modules or folders that may import it
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
-    "highspy": "solvers.highs",
+    "highspy": "highs_model solvers.highs",
     "dimod": "solvers",
     "neal": "solvers",
     "dwave": "solvers",

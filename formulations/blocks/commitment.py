@@ -171,6 +171,7 @@ def _matches(
             name,
             (row, match, np.ones(len(match))),
             (np.flatnonzero(inside), picked[inside], -np.ones(int(inside.sum()))),
+            lower=np.full(len(side), -np.inf),
             upper=side,
         )
 

@@ -334,10 +334,14 @@ def _segments(
 
             name = f"segment_limit{suffix}"
             _limit_rows(b, name, unit, owner[n], terms, width[n], deductions)
-    of_unit = (owner[np.newaxis, :] == several[:, np.newaxis]).astype(np.float64)
-    b.constrain(
+    rows = np.arange(len(several) * study.n_periods).reshape(len(several), -1)
+    of_unit = rows[np.searchsorted(several, owner)]
+    above = output.above_min[several]
+    none = np.zeros(rows.size)
+    b.constrain_sparse(
         "segment_sum",
-        (of_unit[:, np.newaxis, :], segment.T[np.newaxis]),
-        (-1.0, output.above_min[several][..., np.newaxis]),
-        equal=np.zeros((len(several), study.n_periods)),
+        (of_unit.ravel(), segment.ravel(), np.ones(segment.size)),
+        (rows.ravel(), above.ravel(), -np.ones(rows.size)),
+        lower=none,
+        upper=none,
     )
