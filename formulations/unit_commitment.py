@@ -82,7 +82,7 @@ class UnitCommitment(Formulation):
     generation_limits : {"pan_guan", "gentile", "pglib"}
     ramps : {"damci_kurt", "pglib"}
     segments : {"kow", "on", "box"}
-    startup_cost : {"categories", "match"}
+    startup_cost : {"match", "categories"}
         How each rule is written: all have the same optimum, and the first is the default, measured
         fastest with HiGHS (``benchmarks/``). See the functions in ``blocks/``.
     identical_units : {"together", "separate"}
@@ -95,7 +95,7 @@ class UnitCommitment(Formulation):
     generation_limits: Literal["pglib", "gentile", "pan_guan"] = "pan_guan"
     ramps: Literal["pglib", "damci_kurt"] = "damci_kurt"
     segments: Literal["box", "on", "kow"] = "kow"
-    startup_cost: Literal["categories", "match"] = "categories"
+    startup_cost: Literal["match", "categories"] = "match"
     identical_units: Literal["separate", "together"] = "together"
 
     def __post_init__(self) -> None:

@@ -46,8 +46,8 @@ ROWS_A_ROUND = 1000
 FIRST_CUT_ROUNDS = 5
 """Rounds of cuts before it is asked what they bring."""
 
-LEAST_RISE = 1e-3
-"""Of the bound in a round of cuts, as a share of what all rounds of cuts have brought."""
+LEAST_RISE = 1e-2
+"""Of the bound in a round of cuts, as a share of what all rounds have brought, or of the gap."""
 
 LEAST_GAP = 1e-10
 """Relative gap below which only rounding is left."""
@@ -205,7 +205,7 @@ class _Search:
 
     def _relax(self, model: HighsModel) -> Termination:
         """Solve the relaxation with the rows that its answers miss."""
-        cuts = _Cuts(self.target, wanted=not self.options.plain)
+        cuts = _Cuts(self.target, self.options)
         for _ in range(MAX_ROUNDS):
             termination = model.run()
             self.details["rounds"] = int(self.details["rounds"]) + 1
@@ -319,9 +319,10 @@ class _Search:
 class _Cuts:
     """Rounding cuts of the relaxation, round by round, while they raise its bound."""
 
-    def __init__(self, target: Program, *, wanted: bool) -> None:
+    def __init__(self, target: Program, options: HiGHS) -> None:
         self.target = target
-        self.wanted = wanted and target.cuts is not None
+        self.wanted = not options.plain and target.cuts is not None
+        self.gap = options.gap
         self.found: list[AddedRows] = []
         self.bounds: list[float] = []
 
@@ -339,10 +340,11 @@ class _Cuts:
         return [(rows.A, rows.lower, rows.upper)]
 
     def _brings_little(self) -> bool:
-        rise = self.bounds[-1] - self.bounds[0]
-        return len(self.bounds) > FIRST_CUT_ROUNDS and (
-            self.bounds[-1] - self.bounds[-2] <= LEAST_RISE * rise
-        )
+        if len(self.bounds) <= FIRST_CUT_ROUNDS:
+            return False
+        rise = self.bounds[-1] - self.bounds[-2]
+        least = max(self.bounds[-1] - self.bounds[0], self.gap * abs(self.bounds[-1]))
+        return rise <= LEAST_RISE * least
 
 
 class _Near:

@@ -4,7 +4,8 @@ Knueven, Ostrowski, Watson 2018, "Exploiting identical generators in unit commit
 doi 10.1109/TPWRS.2017.2783850. Alike means the same data, the same hours before the first period
 as far as they bind, and no ramp that binds: then any schedule of the counts can be shared out among
 the units, at the same cost. Starts and stops are shared out in `shared_out`; power follows from a
-dispatch with those fixed.
+dispatch with those fixed. Starts must be so cheap, too, that no unit stops for another to start in
+the same period: the counts do not tell of that.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import copy
 from collections.abc import Hashable
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.requirements import NONSPINNING, REGULATION_DOWN
 from gridopt.study import Study
+
+BEFORE = -(10**6)
+"""Period of all that happened before the first one."""
 
 
 def identical_units(study: Study, by_bus: bool) -> list[IntArray]:
@@ -66,51 +71,69 @@ def merged(study: Study, groups: list[IntArray]) -> tuple[Study, FloatArray]:
 def shared_out(study: Study, groups: list[IntArray], count_on: FloatArray) -> BoolArray:
     """Return which units are on, (G, T), for how many of each group are, (C, T).
 
-    Of the units that may start, those that stopped last do: theirs is the warmest start. Of those
-    that may stop, the ones that have run longest; where one period is enough, those that started
-    last, so that as few units as possible are held down by a start or a stop.
+    Each start follows the stop that makes all starts cheapest together (an assignment problem).
+    Of the units that may stop, those that have run longest do; where one period is enough, those
+    that started last, so that as few units as possible are held down by a start or a stop.
     """
     on = np.zeros((len(study.thermal), study.n_periods), dtype=np.bool_)
     up = study.steps(study.thermal.min_up_time_h)
-    down = study.steps(study.thermal.min_down_time_h)
     counts = np.rint(count_on).astype(np.int64)
     for group, wanted in zip(groups, counts, strict=True):
         g = int(group[0])
         if len(group) == 1:
             on[g] = wanted > 0
         else:
-            least = int(up[g]), int(down[g])
-            on[group] = _one_by_one(wanted, len(group), bool(study.thermal.initial_on[g]), least)
+            initially_on = bool(study.thermal.initial_on[g])
+            followed = _followed_stops(study, g, wanted, len(group))
+            on[group] = _one_by_one(wanted, len(group), initially_on, int(up[g]), followed)
     return on
 
 
 def _one_by_one(
-    wanted: IntArray, units: int, initially_on: bool, least: tuple[int, int]
+    wanted: IntArray, units: int, initially_on: bool, up: int, followed: IntArray
 ) -> BoolArray:
-    up, down = least
-    long_ago = -(10**6)
-    running, changed = np.full(units, initially_on), np.full(units, long_ago)
+    """Return which of identical units are on, (N, T), given the stops that the starts follow."""
+    running, changed = np.full(units, initially_on), np.full(units, BEFORE)
     on = np.zeros((units, len(wanted)), dtype=np.bool_)
     for t, count in enumerate(wanted):
         more = int(count) - int(running.sum())
-        order = np.argsort(changed, kind="stable")
         if more > 0:
-            ready = [i for i in order[::-1] if not running[i] and t - changed[i] >= down]
-            switched = ready[:more]
-        else:
+            for stop in followed[:more]:
+                i = np.flatnonzero(~running & (changed == stop))[0]
+                running[i], changed[i] = True, t
+            followed = followed[more:]
+        elif more < 0:
+            order = np.argsort(changed, kind="stable")
             oldest_first = order if up > 1 else order[::-1]
             ready = [i for i in oldest_first if running[i] and t - changed[i] >= up]
-            switched = ready[:-more]
-        running[switched] = more > 0
-        changed[switched] = t
+            running[ready[:-more]], changed[ready[:-more]] = False, t
         on[:, t] = running
     return on
+
+
+def _followed_stops(study: Study, g: int, wanted: IntArray, units: int) -> IntArray:
+    """Return the period of the stop that each start follows, in order of the starts."""
+    initial = units if study.thermal.initial_on[g] else 0
+    change, t = np.diff(wanted, prepend=initial), np.arange(study.n_periods)
+    starts, stops = np.repeat(t, np.maximum(change, 0)), np.repeat(t, np.maximum(-change, 0))
+    stops = np.concatenate([np.full(units - initial, BEFORE), stops])
+    age = starts[:, np.newaxis] - stops
+    initial_off_h = starts * study.period_h - study.thermal.initial_status_h[g]
+    off_h = np.where(stops == BEFORE, initial_off_h[:, np.newaxis], age * study.period_h)
+    startup = study.thermal.startup_cost[g]
+    category = np.searchsorted(startup.lag_h, off_h, side="right") - 1
+    cost = np.asarray(startup.cost)[np.maximum(category, 0)]
+    down = study.steps(study.thermal.min_down_time_h)[g]
+    _, chosen = linear_sum_assignment(np.where(age >= down, cost, np.inf))
+    return stops[chosen]
 
 
 def _mergeable(study: Study) -> BoolArray:
     """Return which units' counts tell all: no binding ramp, no reserve rule of single units, (G,).
 
-    A quadratic cost is shared evenly, which the limits around starts and stops must allow.
+    A quadratic cost is shared evenly, which the limits around starts and stops must allow. Where a
+    cold start costs more than two of the warmest, it may pay to stop one unit and start another
+    at once, so that neither gets cold.
     """
     units, h = study.thermal, study.period_h
     width = units.p_max_mw - units.p_min_mw
@@ -121,7 +144,15 @@ def _mergeable(study: Study) -> BoolArray:
     offered = (study.reserves.offer_max_mw[special] > 0).any(axis=0)
     offer_binds = (study.reserves.offer_max_mw < width).any(axis=0)
     none_at_all = (study.reserves.offer_max_mw == 0).all(axis=0)
-    return np.asarray(~slow & ~(curved & limited) & ~offered & (~offer_binds | none_at_all))
+    warmest = study.steps(units.min_down_time_h) * h
+    swaps = np.array(
+        [
+            startup.cost[-1] > 2 * startup.at(off_h) * (1 + 1e-9)
+            for startup, off_h in zip(units.startup_cost, warmest, strict=True)
+        ]
+    )
+    fits = ~offered & (~offer_binds | none_at_all)
+    return np.asarray(~slow & ~(curved & limited) & fits & ~swaps)
 
 
 def _signature(study: Study, g: int, by_bus: bool) -> Hashable:
