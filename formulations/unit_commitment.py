@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 
@@ -66,6 +66,14 @@ CHOICES = {
 }
 """Values of each option; see the block functions of the same name for equations and papers."""
 
+REFERENCE: dict[str, Any] = {
+    "generation_limits": "gentile",
+    "ramps": "pglib",
+    "segments": "on",
+    "startup_cost": "categories",
+}
+"""How the program itself is written: few columns and short rows, which a QUBO needs."""
+
 
 @final
 @dataclass(frozen=True)
@@ -83,11 +91,11 @@ class UnitCommitment(Formulation):
     ramps : {"damci_kurt", "pglib"}
     segments : {"kow", "on", "box"}
     startup_cost : {"match", "categories"}
-        How each rule is written: all have the same optimum, and the first is the default, measured
-        fastest with HiGHS (``benchmarks/``). See the functions in ``blocks/``.
+        How each rule is written for solvers that branch and cut: all have the same optimum, and
+        the first is the default, measured fastest with HiGHS. See the functions in ``blocks/``.
     identical_units : {"together", "separate"}
-        Whether solvers that take an equivalent program get one in which identical units are
-        counted: see ``blocks/identical.py``.
+        Whether those solvers get a program in which identical units are counted: see
+        ``blocks/identical.py``.
     """
 
     network: Literal["copperplate", "dc"] = "copperplate"
@@ -110,6 +118,9 @@ class UnitCommitment(Formulation):
     def build(self, study: Study) -> Program:
         """Return the program: see the blocks for each rule's equation.
 
+        It is written in the `REFERENCE` form, and carries as its equivalent the form that the
+        options choose, for solvers that branch and cut.
+
         Where the study has scenarios, one commitment serves all of them and each has a dispatch
         of its own, reserve included: the extensive form of the two-stage program, its expected
         cost minimized (Takriti, Birge, Long 1996, "A stochastic model for the unit commitment
@@ -120,22 +131,21 @@ class UnitCommitment(Formulation):
         doi 10.1287/opre.2013.1174.
         """
         self._check(study)
-        program = self._program(study, np.ones(len(study.thermal)))
+        one_each = np.ones(len(study.thermal))
+        program = replace(self, **REFERENCE)._program(study, one_each)
         groups = self._groups(study)
-        if all(len(group) == 1 for group in groups):
-            return program
         smaller, count = merged(study, groups)
+        counted = self._program(smaller, count)
 
         def decisions(x: FloatArray) -> FloatArray:
-            on = shared_out(study, groups, counted.value("on", x))
             values = np.zeros(program.n_columns)
             for name in program.variables.keys() & counted.variables.keys():
                 if program.variables[name].shape == counted.variables[name].shape:
                     values[program.columns(name)] = counted.value(name, x)
+            on = shared_out(study, groups, counted.value("on", x))
             values[program.columns("on")] = on
             return values[program.is_decision]
 
-        counted = self._program(smaller, count)
         return replace(program, equivalent=Equivalent(counted, decisions))
 
     def _groups(self, study: Study) -> list[IntArray]:

@@ -33,6 +33,9 @@ SUMMARY = {
     *("bound_source", "gap", "violations", "build_s", "solve_s", "peak_rss_mb", "versions"),
 }
 
+DAYS = 16
+"""Days planned one after the other: enough to stop them in between."""
+
 TWO_HOURS = "period,system\n0,0.8\n1,1.4\n"
 
 
@@ -158,7 +161,7 @@ def test_the_reliability_test_system_with_its_network(tmp_path: Path) -> None:
     out = tmp_path / "out"
     record = summary("rts79", "--hours", 3, "--network", "dc", "--gap", 0.01, "--out", out)
     assert (record["periods"], record["period_h"]) == (3, 1.0)
-    assert record["formulation_options"] == {"network": "dc"}
+    assert record["formulation_options"]["network"] == "dc"
     assert record["feasible"]
     assert record["gap"] <= 0.01
     assert pd.read_csv(out / "schedule.csv")["generator"].nunique() == 32
@@ -273,8 +276,8 @@ def test_says_which_common_option_a_solver_lacks(case: tuple[object, ...]) -> No
 
 def test_a_time_limit_ends_the_search_with_what_there_is() -> None:
     begun = time.perf_counter()
-    record = summary("kazarlis10x2", "--gap", 0, "--time-limit", 2)
-    assert time.perf_counter() - begun < 10
+    record = summary("kazarlis10x10", "--gap", 0, "--time-limit", 5)
+    assert time.perf_counter() - begun < 15
     assert record["termination"] == "time_limit"
     assert record["feasible"]
     assert 0 < record["gap"] < 0.05
@@ -282,11 +285,11 @@ def test_a_time_limit_ends_the_search_with_what_there_is() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
 def test_ctrl_c_keeps_the_best_answer() -> None:
-    words = [str(COMMAND), "solve", "unit-commitment", "kazarlis10x2", "--gap", "0", "--json"]
+    words = [str(COMMAND), "solve", "unit-commitment", "kazarlis10x10", "--gap", "0", "--json"]
     with subprocess.Popen(  # noqa: S603
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(4)
+        time.sleep(8)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 0, stderr
@@ -355,18 +358,18 @@ def days_of_load(folder: Path, days: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def forty_days(case: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory) -> list[object]:
-    """Return the arguments of forty days of the tiny case."""
-    load = days_of_load(tmp_path_factory.mktemp("days"), 40)
+def many_days(case: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """Return the arguments of days of the tiny case."""
+    load = days_of_load(tmp_path_factory.mktemp("days"), DAYS)
     more = ("--look-ahead-h", 12, "--gap", 1e-6, "--seed", 2)
     return ["simulate", case[0], "--profiles", load, "--period-h", 6, *more]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(forty_days: list[object], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def uninterrupted(many_days: list[object], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the record of all days, planned in one go."""
     out = tmp_path_factory.mktemp("whole")
-    done = gridopt(*forty_days, "--days", 40, "--out", out, "--json")
+    done = gridopt(*many_days, "--days", DAYS, "--out", out, "--json")
     assert done.exit_code == 0, done.stderr
     assert done.stderr == ""
     return json.loads(done.stdout)
@@ -374,7 +377,7 @@ def uninterrupted(forty_days: list[object], tmp_path_factory: pytest.TempPathFac
 
 def started(args: list[object], out: Path, days_first: int) -> subprocess.Popen[str]:
     """Start the installed command; return once it has planned some days."""
-    words = [str(COMMAND), *map(str, args), "--days", "40", "--out", str(out), "--json"]
+    words = [str(COMMAND), *map(str, args), "--days", str(DAYS), "--out", str(out), "--json"]
     process = subprocess.Popen(  # noqa: S603
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -388,13 +391,13 @@ def started(args: list[object], out: Path, days_first: int) -> subprocess.Popen[
 
 
 def test_days_one_after_the_other(
-    forty_days: list[object], uninterrupted: Any, tmp_path: Path
+    many_days: list[object], uninterrupted: Any, tmp_path: Path
 ) -> None:
     record = uninterrupted
-    assert (record["days"], record["days_planned"], record["stopped"]) == (40, 40, "")
+    assert (record["days"], record["days_planned"], record["stopped"]) == (DAYS, DAYS, "")
     assert record["feasible"] is True
     assert record["violations"] == {}
-    shown = gridopt(*forty_days, "--days", 3, "--out", tmp_path, "--format", "parquet")
+    shown = gridopt(*many_days, "--days", 3, "--out", tmp_path, "--format", "parquet")
     assert shown.exit_code == 0
     for text in ("3 days of tiny", "3 of 3, each with 12 h ahead", "yes, verified as one plan"):
         assert text in shown.stdout
@@ -407,14 +410,14 @@ def test_days_one_after_the_other(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL to send")
 def test_killed_days_go_on_where_they_were(
-    forty_days: list[object], uninterrupted: Any, tmp_path: Path
+    many_days: list[object], uninterrupted: Any, tmp_path: Path
 ) -> None:
-    with started(forty_days, tmp_path, 5) as process:
+    with started(many_days, tmp_path, 3) as process:
         process.kill()
     there = len(list((tmp_path / "days").glob("day-*.json")))
-    assert 5 <= there < 40
+    assert 3 <= there < DAYS
     assert not (tmp_path / "summary.json").exists()
-    done = gridopt(*forty_days, "--days", 40, "--out", tmp_path, "--json")
+    done = gridopt(*many_days, "--days", DAYS, "--out", tmp_path, "--json")
     assert done.exit_code == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["cost"] == uninterrupted["cost"]
@@ -423,34 +426,34 @@ def test_killed_days_go_on_where_they_were(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
 def test_ctrl_c_writes_the_days_that_are_whole(
-    forty_days: list[object], uninterrupted: Any, tmp_path: Path
+    many_days: list[object], uninterrupted: Any, tmp_path: Path
 ) -> None:
-    with started(forty_days, tmp_path, 5) as process:
+    with started(many_days, tmp_path, 3) as process:
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 3, stderr
     assert stderr == ""
     record = json.loads(stdout)
     planned = record["days_planned"]
-    assert 5 <= planned < 40
+    assert 2 <= planned < DAYS  # the third may be on file and not yet counted
     assert record["stopped"] == f"day {planned + 1}: interrupted"
     assert record["feasible"] is False
     assert record["violations"] == {}
     assert len(pd.read_csv(tmp_path / "days.csv")) == planned
-    rest = gridopt(*forty_days, "--days", 40, "--out", tmp_path, "--json")
+    rest = gridopt(*many_days, "--days", DAYS, "--out", tmp_path, "--json")
     assert json.loads(rest.stdout)["cost"] == uninterrupted["cost"]
 
 
-def test_days_of_another_run_are_left_alone(forty_days: list[object], tmp_path: Path) -> None:
-    assert gridopt(*forty_days, "--days", 2, "--out", tmp_path).exit_code == 0
-    other = gridopt(*forty_days, "--days", 2, "--gap", 0.01, "--out", tmp_path)
+def test_days_of_another_run_are_left_alone(many_days: list[object], tmp_path: Path) -> None:
+    assert gridopt(*many_days, "--days", 2, "--out", tmp_path).exit_code == 0
+    other = gridopt(*many_days, "--days", 2, "--gap", 0.01, "--out", tmp_path)
     assert other.exit_code == 2
     assert other.stdout == ""
     check(other.stderr, "solver_options = ")
 
 
-def test_a_day_without_an_answer_is_named(forty_days: list[object], tmp_path: Path) -> None:
-    result = gridopt(*forty_days, "--days", 2, "--reserve", 5, "--out", tmp_path)
+def test_a_day_without_an_answer_is_named(many_days: list[object], tmp_path: Path) -> None:
+    result = gridopt(*many_days, "--days", 2, "--reserve", 5, "--out", tmp_path)
     assert result.exit_code == 3
     assert "day 1: no feasible answer (infeasible)" in result.stdout
     assert json.loads((tmp_path / "summary.json").read_text())["cost"] is None
@@ -787,7 +790,7 @@ def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path
         ("--write-program p.txt", "expected a name that ends in .lp or .mps"),
         ("-o threads", "--option = 'threads', expected NAME=VALUE"),
         ("-o =3", "--option = '=3', expected NAME=VALUE"),
-        ("-o nonsense=1", "nonsense = 1, expected one of its options: gap, seed, threads"),
+        ("-o nonsense=1", "nonsense = 1, expected one of its options: gap, plain, seed, threads"),
         ("-o threads=0", "threads = 0, expected a whole number of at least 1"),
         ("-o threads=two", "threads = 'two'"),
         ("-o threads=1.5", "threads = 1.5"),
