@@ -255,7 +255,7 @@ def simulate(
             if progress is not None:
                 progress(found[0])
     except KeyboardInterrupt:
-        stopped = "interrupted"
+        stopped = "interrupted" if len(kept) < horizon.n_days else ""
     whole = horizon.first_days(len(kept) or horizon.n_days)
     schedule = joined(whole, [plan for _, plan in kept]) if kept else None
     return Simulation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -442,6 +443,21 @@ def test_ctrl_c_writes_the_days_that_are_whole(
     assert len(pd.read_csv(tmp_path / "days.csv")) == planned
     rest = gridopt(*many_days, "--days", DAYS, "--out", tmp_path, "--json")
     assert json.loads(rest.stdout)["cost"] == uninterrupted["cost"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_progress_on_a_terminal(many_days: list[object], tmp_path: Path) -> None:
+    words = [str(COMMAND), *map(str, many_days), "--days", "2", "--out", str(tmp_path)]
+    terminal, end = os.openpty()
+    shown = b""
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=end) as process:  # noqa: S603
+        os.close(end)
+        with contextlib.suppress(OSError):  # so Linux says that nobody writes any more
+            while part := os.read(terminal, 4096):
+                shown += part
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"2 of 2 days  cost " in shown
 
 
 def test_days_of_another_run_are_left_alone(many_days: list[object], tmp_path: Path) -> None:

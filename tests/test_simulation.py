@@ -259,6 +259,9 @@ def test_ctrl_c_keeps_the_days_that_are_whole(three_days: Study, tmp_path: Path)
     assert part.verification is not None
     assert part.verification.violations == ()
     rest = simulate(three_days, look_ahead_h=6, gap=0.0, out=tmp_path)
+    late = simulate(three_days, 2, look_ahead_h=6, gap=0.0, progress=stop)
+    assert late.is_complete
+    assert late.stopped == ""
     assert same_plan(rest, simulate(three_days, look_ahead_h=6, gap=0.0))
 
 
