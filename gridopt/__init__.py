@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from gridopt.price_table import Prices
     from gridopt.pricing import prices
     from gridopt.program import Program, ProgramBuilder
+    from gridopt.program_files import write_program
     from gridopt.qubo import Lowering, Qubo, to_qubo
     from gridopt.results import Schedule, Violation
     from gridopt.running import Run, solve
     from gridopt.simulation import Simulation, simulate
     from gridopt.solution import Solution, Termination
     from gridopt.solver import Solver
-    from gridopt.solvers.highs import write_program
     from gridopt.study import Study
     from gridopt.verification import verify
     from gridopt.windows import window
@@ -115,7 +115,7 @@ _HOME = {
     "window": "gridopt.windows",
     "write_dispatch": "gridopt.io.write_dispatch",
     "write_plan": "gridopt.io.plan_files",
-    "write_program": "gridopt.solvers.highs",
+    "write_program": "gridopt.program_files",
 }
 
 

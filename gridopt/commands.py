@@ -28,11 +28,11 @@ from gridopt.errors import GridoptError, NotInstalledError, OptionError
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.io.cases import load_case
 from gridopt.outputs import Format, check_folder, write_run, write_simulation
+from gridopt.program_files import check_program_file, write_program
 from gridopt.registry import make, option_names, solver_class, solver_names
 from gridopt.running import Run, solve
 from gridopt.simulation import Day, Simulation, simulate
 from gridopt.solver import Progress, ProgressCallback, Solver
-from gridopt.solvers.highs import check_program_file, write_program
 from gridopt.study import Study
 from gridopt.verification import Verification
 

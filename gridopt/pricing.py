@@ -18,11 +18,12 @@ from gridopt.elements import Renewables
 from gridopt.errors import Issue, StudyError
 from gridopt.formulation import Formulation
 from gridopt.formulations.unit_commitment import UnitCommitment
+from gridopt.linear_prices import LinearPrices, linear_prices
 from gridopt.price_table import SYSTEM, Prices
 from gridopt.program import Program
 from gridopt.results import Schedule
 from gridopt.running import Run
-from gridopt.solvers.highs import HiGHS, LinearPrices, linear_prices
+from gridopt.solvers.highs import HiGHS
 from gridopt.study import Study
 from gridopt.verification import verify
 

@@ -11,11 +11,8 @@ equivalent one, that is searched.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import ClassVar, final
 
 import highspy
@@ -27,7 +24,7 @@ from gridopt.cuts import rounding_cuts
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.lazy import AddedRows
 from gridopt.linearization import linearized
-from gridopt.program import Block, Program
+from gridopt.program import Program
 from gridopt.solution import Solution, Termination, relative_gap
 from gridopt.solver import (
     ProgressCallback,
@@ -419,178 +416,3 @@ class _Near:
                 return
             for rows in missed:
                 model.add_rows(*rows)
-
-
-# --- prices of a linear program, and programs as files
-
-
-PRICED_FEASIBILITY = 1e-9
-"""By how much rows may be missed where their duals are asked for: all that HiGHS can do."""
-
-
-@dataclass(frozen=True, eq=False)
-class LinearPrices:
-    """The best answer of a program without integers, and what its rows are worth.
-
-    Parameters
-    ----------
-    program : Program
-        What was asked for, with the lazy rows that were added listed.
-    x : array, (n,)
-    row_price : array, (m,)
-        Change of the objective with a row's side (its dual): at least 0 where the lower side
-        binds, at most 0 where the upper one does.
-    objective : float
-    """
-
-    program: Program
-    x: FloatArray
-    row_price: FloatArray
-    objective: float
-
-
-def linear_prices(program: Program) -> LinearPrices | None:
-    """Solve a program whose integrality is left out; return the duals of its rows.
-
-    Parameters
-    ----------
-    program : Program
-        Convex, with separable squares.
-
-    Returns
-    -------
-    LinearPrices or None
-        None where there is no answer, or no best one.
-
-    Raises
-    ------
-    UnsupportedError
-        As `HiGHS.solve`.
-    """
-    program = program.relaxed()
-    for _ in range(MAX_ROUNDS):
-        answer = _priced(program)
-        if answer is None:
-            return None
-        added = program.separate(answer.x, ROWS_A_ROUND)
-        if not len(added):
-            break
-        program = program.with_rows(added)
-    return answer
-
-
-def _priced(program: Program) -> LinearPrices | None:
-    """Return the answer to the rows listed.
-
-    Tangents are added until they lie so near to their squares that HiGHS sees no difference: below
-    a square q x² by s, the slope, which prices come from, is off by 2 √(q s).
-    """
-    model = linearized(program)
-    highs = HighsModel(model, Clock(None))
-    highs.set(
-        primal_feasibility_tolerance=PRICED_FEASIBILITY,
-        dual_feasibility_tolerance=PRICED_FEASIBILITY,
-    )
-    answer = None
-    squares, points = model.first_tangents()
-    for _ in range(MAX_ROUNDS):
-        side = model.tangent_sides(squares, points)
-        highs.add_rows(model.tangents(squares, points), np.full(len(side), -np.inf), side)
-        termination, x = highs.run(), highs.x
-        if termination is Termination.INTERRUPTED:
-            raise KeyboardInterrupt
-        if termination is not Termination.OPTIMAL or x is None:
-            break
-        own = x[: program.n_columns]
-        prices = highs.row_price[: program.n_rows]
-        answer = LinearPrices(program, own, prices, program.objective(own))
-        height = model.square_weight * x[model.square_column] ** 2
-        allowed = 10 * PRICED_FEASIBILITY * np.maximum(height / 1e3, 1.0)
-        squares = np.flatnonzero(model.shortfall(x) > allowed)
-        if not len(squares):
-            break
-        points = model.touching(x, squares)
-    return answer
-
-
-def write_program(program: Program, path: str | Path) -> Path:
-    """Write a program into a file that other solvers read; its ending says the format.
-
-    Parameters
-    ----------
-    program : Program
-        Rows that it does not list are written as well.
-    path : str or Path
-        ``.lp`` (CPLEX LP) or ``.mps`` (free MPS). The folder is created where it is missing.
-
-    Returns
-    -------
-    Path
-        Where it was written.
-
-    Raises
-    ------
-    OptionError
-        For another ending.
-    TooLargeError
-        Where there are too many rows to list.
-
-    Notes
-    -----
-    Columns and rows are named by block and place, such as ``on(3,5)``, what the formats do not
-    allow in a name as ``_``. Implied integers are written as integers.
-    """
-    target = Path(path)
-    check_program_file(target)
-    whole = program.complete()
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    highs.setOptionValue("output_flag", False)
-    highs.passModel(_as_model(whole))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".writing-", dir=target.parent) as folder:
-        scratch = Path(folder) / target.name
-        if highs.writeModel(str(scratch)) != highspy.HighsStatus.kOk:
-            raise OSError(f"HiGHS could not write {target}")
-        scratch.replace(target)
-    return target
-
-
-def check_program_file(path: Path) -> None:
-    """Raise `OptionError` unless `write_program` can write such a file."""
-    right = path.suffix in (".lp", ".mps")
-    check_option("write_program", "path", str(path), right, "a name that ends in .lp or .mps")
-
-
-def _as_model(program: Program) -> highspy.HighsModel:
-    """Return a program with its quadratic part and its names; HiGHS's objective is x'Qx / 2."""
-    model = highspy.HighsModel()
-    lp, matrix = model.lp_, sparse.csr_array(program.A)
-    lp.num_col_, lp.num_row_ = program.n_columns, program.n_rows
-    lp.col_cost_, lp.offset_ = program.c, program.c0
-    lp.col_lower_, lp.col_upper_ = program.lower, program.upper
-    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
-    lp.a_matrix_.value_ = matrix.data
-    kinds = highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger
-    lp.integrality_ = [kinds[whole] for whole in program.is_integer.astype(int)]
-    lp.col_names_, lp.row_names_ = _names(program.variables), _names(program.rows)
-    lower = sparse.csc_array(sparse.tril(2 * program.Q))
-    if lower.nnz:
-        hessian = model.hessian_
-        hessian.dim_, hessian.format_ = program.n_columns, highspy.HessianFormat.kTriangular
-        hessian.start_, hessian.index_, hessian.value_ = lower.indptr, lower.indices, lower.data
-    return model
-
-
-def _names(blocks: Mapping[str, Block]) -> list[str]:
-    """Return names of all columns (rows) that the formats allow, no two alike."""
-    names: dict[str, None] = {}
-    for block in blocks.values():
-        for number in range(block.first, block.first + block.size):
-            label = block.label(number).replace(", ", ",").replace("[", "(").replace("]", ")")
-            name = re.sub(r"[^\w.,()]", "_", label, flags=re.ASCII)
-            while name in names:
-                name += "_"
-            names[name] = None
-    return list(names)

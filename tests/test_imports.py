@@ -50,6 +50,8 @@ MAY_IMPORT = {
     "solver": MODEL,
     "cuts": MODEL,
     "highs_model": f"{MODEL} linearization solver",
+    "linear_prices": f"{MODEL} linearization highs_model",
+    "program_files": f"{MODEL} solver",
     "qubo": f"{MODEL} {LOWERING} solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "qubo_solver": f"{MODEL} {LOWERING} qubo solver solvers.highs",
@@ -74,7 +76,7 @@ ONLY_IN = {
     # package: the modules or folders that may import it
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
-    "highspy": "highs_model solvers.highs",
+    "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers",
     "neal": "solvers",
     "dwave": "solvers",

@@ -15,13 +15,14 @@ from gridopt.errors import StudyError
 from gridopt.formulation import Formulation
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.grid import Grid
+from gridopt.linear_prices import linear_prices
 from gridopt.price_table import Prices
 from gridopt.pricing import prices
 from gridopt.program import ProgramBuilder
 from gridopt.requirements import Reserves
 from gridopt.results import Schedule
 from gridopt.running import Run
-from gridopt.solvers.highs import HiGHS, linear_prices
+from gridopt.solvers.highs import HiGHS
 from gridopt.study import FIXED_ON, FORCED_OUT, Scenario, Study
 
 MakeStudy = Callable[..., Study]

@@ -22,9 +22,10 @@ from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.grid import Grid
 from gridopt.io.plan_files import read_plan, write_plan
 from gridopt.program import Program, ProgramBuilder
+from gridopt.program_files import write_program
 from gridopt.requirements import Reserves
 from gridopt.results import POWERS, Schedule
-from gridopt.solvers.highs import HiGHS, write_program
+from gridopt.solvers.highs import HiGHS
 from gridopt.study import Scenario, Study
 
 MakeStudy = Callable[..., Study]
