@@ -99,10 +99,10 @@ class Run:
             "fingerprint": self.study.fingerprint(),
             "periods": self.study.n_periods,
             "period_h": self.study.period_h,
-            "formulation": _name(self.formulation),
-            "formulation_options": _options(self.formulation),
-            "solver": _name(self.solver),
-            "solver_options": _options(self.solver),
+            "formulation": public_name(self.formulation),
+            "formulation_options": options_of(self.formulation),
+            "solver": public_name(self.solver),
+            "solver_options": options_of(self.solver),
             "seed": getattr(self.solver, "seed", None),
             "termination": str(self.termination),
             "feasible": self.is_feasible,
@@ -123,7 +123,7 @@ class Run:
             "peak_rss_mb": self.peak_rss_mb,
             "versions": dict(self.versions),
         }
-        return {key: _plain(value) for key, value in record.items()}
+        return {key: plain(value) for key, value in record.items()}
 
 
 def solve(
@@ -163,7 +163,7 @@ def solve(
     >>> run.is_feasible
     True
     """
-    problem, method = _resolve(formulation, solver, options)
+    problem, method = resolve(formulation, solver, options)
     begun = time.perf_counter()
     program = problem.build(study)
     built = time.perf_counter()
@@ -200,7 +200,7 @@ def versions(package: str) -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def _resolve(
+def resolve(
     formulation: Formulation | str, solver: Solver | str, options: Mapping[str, Any]
 ) -> tuple[Formulation, Solver]:
     """Construct what was named, each with the options that it has."""
@@ -229,20 +229,22 @@ def _check_agreement(solution: Solution, verification: Verification | None) -> N
         )
 
 
-def _name(thing: object) -> str:
+def public_name(thing: object) -> str:
+    """Return the public name of a solver or formulation: that of its file."""
     return type(thing).__module__.rpartition(".")[2]
 
 
-def _options(thing: Any) -> dict[str, Any]:
-    return {key: _plain(value) for key, value in asdict(thing).items()}
+def options_of(thing: Any) -> dict[str, Any]:
+    """Return the options of a solver or formulation as plain JSON values."""
+    return {key: plain(value) for key, value in asdict(thing).items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return JSON values: no numpy, no inf, no NaN."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

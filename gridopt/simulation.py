@@ -18,7 +18,16 @@ from gridopt.io.json_fields import JsonFields, read_json
 from gridopt.io.plan_files import schedule_content, schedule_of, write_json
 from gridopt.results import Schedule
 from gridopt.rolling import DAY_H, Horizon, State, first_periods, joined
-from gridopt.running import Run, _name, _options, _plain, _resolve, peak_rss_mb, solve, versions
+from gridopt.running import (
+    Run,
+    options_of,
+    peak_rss_mb,
+    plain,
+    public_name,
+    resolve,
+    solve,
+    versions,
+)
 from gridopt.solution import Termination
 from gridopt.solver import Solver
 from gridopt.study import Study
@@ -162,7 +171,7 @@ class Simulation:
             "peak_rss_mb": peak_rss_mb(),
             "versions": versions(type(self.solver).package),
         }
-        return {key: _plain(value) for key, value in record.items()}
+        return {key: plain(value) for key, value in record.items()}
 
 
 def simulate(
@@ -228,7 +237,7 @@ def simulate(
     >>> len(done.days), done.is_feasible
     (1, True)
     """
-    problem, method = _resolve(formulation, solver, options)
+    problem, method = resolve(formulation, solver, options)
     horizon = Horizon.of(study, days, look_ahead_h)
     folder = None
     if out is not None:
@@ -313,10 +322,10 @@ def _header(
 
 def _described(formulation: Formulation, solver: Solver) -> dict[str, Any]:
     return {
-        "formulation": _name(formulation),
-        "formulation_options": _options(formulation),
-        "solver": _name(solver),
-        "solver_options": _options(solver),
+        "formulation": public_name(formulation),
+        "formulation_options": options_of(formulation),
+        "solver": public_name(solver),
+        "solver_options": options_of(solver),
     }
 
 
@@ -361,7 +370,7 @@ class _Folder:
 
     def write(self, day: Day, schedule: Schedule) -> None:
         """Write a day."""
-        record = {key: _plain(value) for key, value in asdict(day).items()}
+        record = {key: plain(value) for key, value in asdict(day).items()}
         write_json({"record": record, **schedule_content(schedule)}, _file(self.path, day.number))
 
     def read(self, number: int, study: Study) -> tuple[Day, Schedule]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from scipy import sparse
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.errors import TooLargeError
 from gridopt.lazy import AddedRows, LazyRows, check_listable
-from gridopt.program import Integrality, Program, ProgramBuilder
+from gridopt.program import Equivalent, Integrality, Program, ProgramBuilder
 from gridopt.solution import Solution, Termination, relative_gap
 from gridopt.solvers.exact import Exact
 
@@ -226,3 +226,95 @@ def test_too_many_rows_to_list_are_refused() -> None:
     check_listable("outages", 10**6, 30)
     with pytest.raises(TooLargeError, match=r"outages has 10000000 rows of some 30 entries"):
         check_listable("outages", 10**7, 30)
+
+
+def test_rows_given_entry_by_entry() -> None:
+    b = ProgramBuilder()
+    x = b.variable("x", (2, 2))
+    b.constrain("before", (1.0, x), upper=9.0)
+    b.constrain_sparse(
+        "picked",
+        (np.array([0, 1, 1]), x.ravel()[:3], np.array([1.0, 2.0, 3.0])),
+        (np.array([0, 1]), np.array([3, 2]), np.array([-4.0, 0.5])),
+        lower=np.array([-np.inf, -4.0]),
+        upper=np.array([5.0, np.inf]),
+    )
+    b.constrain("after", (1.0, x[:1]), lower=1.0)
+    program = b.program()
+    assert (program.rows["picked"].first, program.rows["picked"].shape) == (4, (2,))
+    rows = program.rows["picked"].numbers
+    assert program.A.toarray()[rows].tolist() == [[1.0, 0.0, 0.0, -4.0], [0.0, 2.0, 3.5, 0.0]]
+    assert program.row_upper[rows].tolist() == [5.0, np.inf]
+    assert program.row_lower[rows].tolist() == [-np.inf, -4.0]
+    assert program.row_label(5) == "picked[1]"
+    assert program.violated(np.array([10.0, 1.0, 1.0, 1.0])) == {"before": 1.0, "picked": 1.0}
+    with pytest.raises(ValueError, match="row block 'picked' already"):
+        b.constrain_sparse("picked", lower=np.zeros(0), upper=np.zeros(0))
+
+
+def implied() -> Program:
+    b = ProgramBuilder()
+    on = b.binary("on", (2, 3))
+    b.constrain("row", (1.0, on), upper=1.0)
+    b.imply("capacity", (50.0, on.T), lower=[60.0, 20.0, 0.0])
+    b.imply("pair", (1.0, on[0]), (1.0, on[1]), upper=1.0)
+    return b.program()
+
+
+def test_rows_that_whole_answers_keep_anyway_stand_apart() -> None:
+    program = implied()
+    cuts = program.cuts
+    assert cuts is not None
+    assert list(program.rows) == ["row"]
+    assert cuts.label == (*(f"capacity[{t}]" for t in range(3)), *(f"pair[{t}]" for t in range(3)))
+    assert cuts.A.shape == (6, 6)
+    x = np.array([1.0, 0.0, 1.0, 1.0, 1.0, 0.0])
+    assert (cuts.A @ x).tolist() == [100.0, 50.0, 50.0, 2.0, 1.0, 1.0]
+    assert cuts.lower.tolist() == [60.0, 20.0, 0.0, -np.inf, -np.inf, -np.inf]
+    assert cuts.upper.tolist() == [np.inf] * 3 + [1.0] * 3
+    assert program.violation(np.zeros(6)) == 0.0
+    assert program.relaxed().cuts is None
+    assert program.fixed(np.arange(2), 0.0).cuts is cuts
+    assert paired().cuts is None
+
+
+def test_implied_rows_have_names_of_their_own() -> None:
+    b = ProgramBuilder()
+    x = b.variable("x", (2,))
+    b.imply("need", (1.0, x), lower=1.0)
+    for write in (b.imply, b.constrain):
+        with pytest.raises(ValueError, match="row block 'need' already"):
+            write("need", (1.0, x), lower=1.0)
+    with b.scope("@low", 0.5):
+        b.imply("need", (1.0, x), lower=1.0)
+    cuts = b.program().cuts
+    assert cuts is not None
+    assert cuts.label == ("need[0]", "need[1]", "need@low[0]", "need@low[1]")
+
+
+def test_ratios_are_what_units_cost_that_share_evenly() -> None:
+    b = ProgramBuilder()
+    count = b.variable("count", (3,), 0.0, 4.0, Integrality.INTEGER)
+    power = b.variable("power_mw", (3,), upper=40.0)
+    b.minimize(2.0, power)
+    b.minimize_ratio([0.5, 0.25, 3.0], power, count)
+    with b.scope("@low", 0.1):
+        b.minimize_ratio(1.0, power[:1], count[1:2])
+    b.minimize_ratio(1.0, power[:0], count[:0])
+    program = b.program()
+    assert len(program.ratios) == 4
+    x = np.array([2.0, 4.0, 0.0, 12.0, 8.0, 0.0])
+    expected = 2 * (12 + 8) + 0.5 * 2 * 6.0**2 + 0.25 * 4 * 2.0**2 + 0.1 * 12.0**2 / 4
+    assert program.objective(x) == pytest.approx(expected)
+    assert program.fixed(np.arange(3), x[:3]).objective(x) == pytest.approx(expected)
+    assert program.relaxed().objective(x) == pytest.approx(expected)
+    assert len(ProgramBuilder().program().ratios) == 0
+
+
+def test_an_equivalent_program_stands_for_the_whole_one_only() -> None:
+    smaller = Equivalent(paired(), lambda x: x[:4])
+    program = replace(implied(), equivalent=smaller)
+    assert program.fixed(np.arange(2), 0.0).equivalent is None
+    assert program.relaxed().equivalent is None
+    rows = AddedRows(sparse.csr_array(np.ones((1, 6))), np.array([1.0]), np.array([2.0]), ("one",))
+    assert program.with_rows(rows).n_rows == program.n_rows + 1

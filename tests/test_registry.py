@@ -68,7 +68,7 @@ def test_a_missing_package_is_told_with_its_command(
 
 def test_options_of_a_part_are_options_of_the_whole() -> None:
     assert {"reads", "seed", "lowering", "resolution", "levels"} <= option_names(Neal)
-    assert option_names(UnitCommitment) == {"network"}
+    assert {"network", "security", "ramps"} <= option_names(UnitCommitment)
     solver = make(Neal, "neal", {"reads": 3, "levels": 4, "resolution": 5.0})
     assert isinstance(solver, Neal)
     assert solver.reads == 3
@@ -85,7 +85,7 @@ def test_a_part_and_its_options_go_together(order: int) -> None:
 
 
 def test_an_unknown_option_is_told_with_all_that_are() -> None:
-    with pytest.raises(OptionError, match="highs: reads = 3, expected one of its options: gap, se"):
+    with pytest.raises(OptionError, match="highs: reads = 3, expected one of its options: gap, pl"):
         make(HiGHS, "highs", {"reads": 3})
     with pytest.raises(OptionError, match="network = 'ac', expected copperplate or dc"):
         make(UnitCommitment, "unit_commitment", {"network": "ac"})

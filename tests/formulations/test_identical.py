@@ -249,6 +249,27 @@ def test_units_on_for_one_hour_are_held_down_once(status: float) -> None:
         agree(study_of(demand, units, reserves=reserve))
 
 
+def test_of_units_on_for_one_hour_the_last_to_start_stops_first() -> None:
+    """In the second hour, one unit at its most and one that starts and stops: 10 + 5 MW."""
+    units = alike(
+        2,
+        p_min_mw=2.0,
+        startup_ramp_mw=6.0,
+        shutdown_ramp_mw=5.0,
+        initial_status_h=-9.0,
+        initial_power_mw=0.0,
+        cost=CostCurve((2.0, 10.0), (200.0, 280.0)),
+    )
+    study = study_of([6, 15, 8], units)
+    on = shared_out(study, [np.array([0, 1])], np.array([[1, 2, 1]]))
+    assert sorted(on.sum(axis=1).tolist()) == [1, 3]
+    run = gridopt.solve(study, TOGETHER, HiGHS(gap=1e-7))
+    assert run.schedule is not None
+    assert run.schedule.committed.sum(axis=0).tolist() == [1, 2, 1]
+    assert run.schedule.unserved_mw.sum() == pytest.approx(0.0, abs=1e-6)
+    agree(study)
+
+
 def test_quadratic_cost_is_shared_evenly() -> None:
     curve = CostCurve((2.0, 10.0), (30.0, 90.0), 0.4)
     units = alike(3, p_min_mw=2.0, cost=curve)

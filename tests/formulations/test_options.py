@@ -83,6 +83,16 @@ CASES: dict[str, dict[str, object]] = {
             "min_up_time_h": np.array([2.0, 4.0]),
         },
     },
+    "a stop right after the climb": {
+        "demand_mw": (80.0, 110.0, 135.0, 60.0),
+        "units": {
+            "ramp_up_mw_per_h": np.array([30.0, 14.0]),
+            "ramp_down_mw_per_h": np.array([60.0, 60.0]),
+            "startup_ramp_mw": np.array([60.0, 24.0]),
+            "shutdown_ramp_mw": np.array([60.0, 36.0]),
+            "min_up_time_h": np.array([3.0, 2.0]),
+        },
+    },
     "first power unknown": {
         "demand_mw": (100.0, 45.0, 60.0, 80.0),
         "units": {

@@ -167,7 +167,7 @@ def enumerated(program: Program) -> float:
     A, side = program.A.toarray(), program.row_lower
     for values in product(*(range(int(most) + 1) for most in program.upper[x])):
         held = program.fixed(x, np.array(values, dtype=float))
-        bounds = np.column_stack([held.lower, held.upper])
+        bounds = list(zip(held.lower, held.upper, strict=True))
         found = linprog(program.c, -A, -side, bounds=bounds)
         if found.status == 0 and found.fun is not None:
             best = min(best, float(found.fun) + program.c0)
@@ -210,7 +210,7 @@ def knapsack(n: int = 12) -> Program:
 def test_fixing_by_reduced_costs_keeps_the_optimum() -> None:
     program = knapsack()
     x = np.array(list(product((0.0, 1.0), repeat=program.n_columns)))
-    inside = ((program.A @ x.T).T >= program.row_lower).all(axis=1)
+    inside = (program.A @ x.T - program.row_lower[:, np.newaxis]).min(axis=0) >= 0
     best = (x[inside] @ program.c).min()
     found = HiGHS(gap=0.0).solve(program)
     assert found.objective == pytest.approx(best)
@@ -244,7 +244,7 @@ class AtMost(LazyRows):
             A[row, list(pair)] = 1.0
         labels = tuple(f"{i} or {j}" for i, j in pairs)
         k = len(pairs)
-        return AddedRows(A.tocsr(), np.full(k, -np.inf), np.ones(k), labels)
+        return AddedRows(sparse.csr_array(A), np.full(k, -np.inf), np.ones(k), labels)
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -277,7 +277,7 @@ def doubled() -> Program:
     counted = b.program()
 
     def shared(x: FloatArray) -> FloatArray:
-        return (np.arange(4) < np.rint(x[0])).astype(float)
+        return np.where(np.arange(4) < np.rint(x[0]), 1.0, 0.0)
 
     b = ProgramBuilder()
     on = b.binary("on", (4,))
