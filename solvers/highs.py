@@ -12,7 +12,7 @@ equivalent one, that is searched.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import highspy
@@ -134,8 +134,21 @@ class _Search:
             termination = self._branch_and_cut(self._model("branch and cut", integer=True))
         else:
             termination = self._in_stages()
+        if termination is Termination.OPTIMAL and self.target is not self.program:
+            termination = self._confirmed()
         source = f"HiGHS {highspy.Highs().version()}" if np.isfinite(self.bound) else ""  # type: ignore[no-untyped-call]
         return Solution.at(self.program, self.x, termination, self.bound, source, self.details)
+
+    def _confirmed(self) -> Termination:
+        """Search the program itself where its equivalent promised more than it can keep."""
+        if self.is_proved():
+            return Termination.OPTIMAL
+        rest = _Search(self.options, replace(self.program, equivalent=None), self.clock)
+        solution = rest.run()
+        self._raise_bound(solution.bound)
+        if solution.objective < self.objective:
+            self.x, self.objective = solution.x, solution.objective
+        return Termination.OPTIMAL if self.is_proved() else solution.termination
 
     def _in_stages(self) -> Termination:
         relaxation = self._model("linear program", integer=False)
@@ -167,7 +180,9 @@ class _Search:
             x = model.x
             if x is not None:
                 self.take(x)
-            if self.is_proved() and termination is not Termination.INFEASIBLE:
+            if termination is Termination.INFEASIBLE and np.isfinite(self.objective):
+                self._raise_bound(self.objective)  # only what is worse was ruled out before
+            if self.is_proved():
                 return Termination.OPTIMAL
             missed = [] if x is None else list(self.missed(x))
             if termination is not Termination.OPTIMAL or not (missed or gap > LEAST_GAP):
@@ -265,7 +280,11 @@ class _Search:
         scale = max(abs(float(self.model.c0 + self.model.c @ x)), 1.0)
         allowed = max(self.options.gap, 1e-9) * scale / (10 * max(len(shortfall), 1))
         squares = np.flatnonzero(shortfall > allowed)
-        return squares, self.model.touching(x, squares)
+        points = self.model.touching(x, squares)
+        if self.target is self.program and self.x is not None:
+            kept = self.model.touching(self.x, squares)
+            squares, points = np.concatenate([squares, squares]), np.concatenate([points, kept])
+        return squares, points
 
     def _raise_bound(self, bound: float) -> None:
         if np.isfinite(bound):
@@ -292,7 +311,9 @@ class _Search:
             values[program.is_decision] = smaller.decisions(x)
             return self._redispatched(values)
         whole = np.where(program.is_integer, np.rint(x), x)
-        as_is = self.model.is_exact and program.is_feasible(whole)
+        # implied integers need not be at their best in an answer that is good enough
+        all_decided = not (program.is_integer & ~program.is_decision).any()
+        as_is = self.model.is_exact and all_decided and program.is_feasible(whole)
         return whole if as_is or not program.is_integer.any() else self._redispatched(whole)
 
     def _redispatched(self, whole: FloatArray) -> FloatArray:
@@ -304,8 +325,8 @@ class _Search:
         decisions = np.flatnonzero(program.is_decision)
         fixed = program.fixed(decisions, np.rint(whole[decisions])).relaxed()
         options = HiGHS(gap=min(self.options.gap, 1e-6) / 10, seed=self.options.seed)
-        inner = Clock(None, stop=self.clock.stop)
-        search = _Search(options, fixed.with_rows(self.pool), inner)
+        # a clock of its own: what was found before the time is over, or Ctrl-C, is not lost
+        search = _Search(options, fixed.with_rows(self.pool), Clock(None))
         answer = search.run().x
         self.pool = AddedRows.joined(program.n_columns, [self.pool, search.lazy_rows])
         if answer is None:
