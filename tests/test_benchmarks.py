@@ -153,3 +153,13 @@ def test_bad_arguments(tmp_path: Path, arguments: tuple[str, ...], message: str)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_choice_of_the_milp_route_is_undone() -> None:
+    words = [sys.executable, str(FOLDER / "milp_forms.py"), "kazarlis10", "--gap", "1e-2"]
+    done = subprocess.run(words, capture_output=True, text=True)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    for option in ("generation_limits", "ramps", "segments", "startup_cost", "identical_units"):
+        assert f"{option} = " in done.stdout
+    assert "plain = True" in done.stdout
+    assert done.stdout.count(" yes ") == done.stdout.count("%") == 9
