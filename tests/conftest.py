@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,10 @@ from gridopt.grid import Grid
 from gridopt.study import Study
 
 StudyFactory = Callable[..., Study]
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # a background job of a shell ignores Ctrl-C, and so would all that the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def triangle(rating_mw: float = np.inf) -> Grid:

@@ -286,7 +286,8 @@ def test_a_time_limit_ends_the_search_with_what_there_is() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
 def test_ctrl_c_keeps_the_best_answer() -> None:
-    words = [str(COMMAND), "solve", "unit-commitment", "kazarlis10x10", "--gap", "0", "--json"]
+    words = [str(COMMAND), "solve", "unit-commitment", "rts79", "--hours", "72", "--gap", "0"]
+    words.append("--json")
     with subprocess.Popen(  # noqa: S603
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
