@@ -4,7 +4,7 @@ Complemented mixed-integer rounding: a row Σ a x + Σ c s ≥ b, x ≥ 0 whole 
 and rounded is Σ F(a/δ) x + Σ_{c > 0} c s / (δ f) ≥ ⌈b/δ⌉ with f the fraction of b/δ and
 F(d) = ⌊d⌋ + min(1, fraction of d / f). Columns near their upper bound enter as their distance from
 it. Marchand & Wolsey 2001, "Aggregation and mixed integer rounding to solve MIPs",
-doi 10.1287/opre.49.3.486.13.
+doi 10.1287/opre.49.3.363.11211.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 The relaxation is solved first, with the rows that its answer misses: tangents of convex squares,
 rows that the program does not list, rounding cuts. Then answers are sought near it: the same
-program with most integers fixed where the relaxation has them whole (relaxation-enforced
-neighborhood, Berthold 2014, doi 10.1016/j.disopt.2013.10.001), then where their reduced costs are
-large. Only what is not proved by then is left to branch and cut, with the best answer as its start
-and integers fixed whose reduced costs rule out anything better (exact). Where the program has an
-equivalent one, that is searched.
+program with most integers fixed where the relaxation has them whole (Berthold 2014, "RENS: the
+optimal rounding", doi 10.1007/s12532-013-0060-9), then where their reduced costs are large. Only
+what is not proved by then is left to branch and cut, with the best answer as its start and integers
+fixed whose reduced costs rule out anything better (exact). Where the program has an equivalent one,
+that is searched.
 """
 
 from __future__ import annotations

@@ -38,8 +38,7 @@ def capacity_cuts(
 
     The sum of the balance, the reserve requirements and the generation limits. The relaxation
     keeps it anyway, but as one row over whole numbers it has strong rounding cuts: Atamtürk 2005,
-    "Cover and pack inequalities for (mixed) integer programming", doi 10.1007/s10479-005-3442-1;
-    for unit commitment as in Knueven, Ostrowski, Watson 2020, section 4.
+    "Cover and pack inequalities for (mixed) integer programming", doi 10.1007/s10479-005-3442-1.
     """
     units, renewables = study.thermal, study.renewables
     needed = study.total_demand_mw + study.grid.shunt_mw.sum() + study.flexible.p_min_mw.sum(axis=0)

@@ -161,7 +161,7 @@ def _trajectories(b: ProgramBuilder, study: Study, unit: Commitment, output: Pro
 
     K is the last period after a start in which the ramp binds and a stop cannot follow yet,
     K ≤ UT − 2. Pan & Guan 2016, "A polyhedral study of the integrated minimum-up/-down time and
-    ramping polytope", arXiv 1604.02184; as (42) of Knueven, Ostrowski, Watson 2020.
+    ramping polytope", arXiv 1604.02184.
     """
     units, T = study.thermal, study.n_periods
     width = units.p_max_mw - units.p_min_mw
