@@ -17,7 +17,7 @@ from gridopt.errors import Issue
 from gridopt.io.csv_rows import read_rows
 from gridopt.io.json_fields import JsonFields
 from gridopt.io.rts_series import Series
-from gridopt.io.unit_rows import units_of_rows
+from gridopt.io.unit_rows import renewables_of, units_of_rows
 from gridopt.io.units import LONG_H
 
 GEN_COLUMNS = (
@@ -134,7 +134,7 @@ def read_units(
     _note_assumptions(found, initial, notes)
     return Units(
         thermal=units_of_rows(found.thermal),
-        renewables=_renewables(found.infeeds, series.periods),
+        renewables=renewables_of(found.infeeds, series.periods),
         storage=_storage(found.stores),
         rows=found.rows,
     )
@@ -279,20 +279,6 @@ def _infeed(row: JsonFields, name: str, series: Series) -> dict[str, Any]:
         found = f"{low[t]:g} in period {t} of the study"
         row.note("PMin MW", found, f"at most PMax MW, {high[t]:g}")
     return {"low": low, "high": high, "cost": row.number("VOM", default=0.0)}
-
-
-def _renewables(infeeds: list[dict[str, Any]], periods: int) -> Renewables:
-    def stacked(name: str) -> FloatArray:
-        return np.array([infeed[name] for infeed in infeeds]).reshape(len(infeeds), periods)
-
-    return Renewables(
-        element=tuple(infeed["element"] for infeed in infeeds),
-        name=tuple(infeed["name"] for infeed in infeeds),
-        bus=np.array([infeed["bus"] for infeed in infeeds], dtype=np.int64),
-        p_min_mw=stacked("low"),
-        p_max_mw=stacked("high"),
-        cost_per_mwh=np.array([infeed["cost"] for infeed in infeeds], dtype=np.float64),
-    )
 
 
 def _volumes(source: Path, issues: list[Issue]) -> dict[str, JsonFields]:

@@ -13,7 +13,7 @@ from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.elements import CostCurve, Renewables, StartupCost, ThermalUnits
 from gridopt.io.json_fields import JsonFields
 from gridopt.io.ucjl_instance import Instance, by_value, constant
-from gridopt.io.unit_rows import units_of_rows
+from gridopt.io.unit_rows import renewables_of, units_of_rows
 from gridopt.io.units import LONG_H
 from gridopt.study import FIXED_ON, FORCED_OUT, FREE
 
@@ -74,7 +74,7 @@ def generators(instance: Instance, products: Products, version: str) -> Generato
         )
     return Generators(
         thermal=units_of_rows(rows),
-        renewables=_renewables(infeeds, instance.periods),
+        renewables=renewables_of(infeeds, instance.periods),
         fixed_status=np.array([row["fixed"] for row in rows], dtype=np.int64).reshape(
             len(rows), instance.periods
         ),
@@ -282,17 +282,3 @@ def _profiled(
         }
         for value, has in prices
     ]
-
-
-def _renewables(infeeds: list[dict[str, Any]], periods: int) -> Renewables:
-    def stacked(name: str) -> FloatArray:
-        return np.array([infeed[name] for infeed in infeeds]).reshape(len(infeeds), periods)
-
-    return Renewables(
-        element=tuple(infeed["element"] for infeed in infeeds),
-        name=tuple(infeed["name"] for infeed in infeeds),
-        bus=np.array([infeed["bus"] for infeed in infeeds], dtype=np.int64),
-        p_min_mw=stacked("low"),
-        p_max_mw=stacked("high"),
-        cost_per_mwh=np.array([infeed["cost"] for infeed in infeeds], dtype=np.float64),
-    )

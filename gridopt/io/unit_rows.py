@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gridopt.elements import ThermalUnits
+from gridopt.arrays import FloatArray
+from gridopt.elements import Renewables, ThermalUnits
 
 NUMBERS = (
     "p_min_mw",
@@ -34,4 +35,20 @@ def units_of_rows(rows: Sequence[Mapping[str, Any]]) -> ThermalUnits:
         cost=tuple(row["cost"] for row in rows),
         startup_cost=tuple(row["startup_cost"] for row in rows),
         **numbers,
+    )
+
+
+def renewables_of(infeeds: list[dict[str, Any]], periods: int) -> Renewables:
+    """Return infeeds given one by one: element, name, bus, low and high (T,), cost per MWh."""
+
+    def stacked(name: str) -> FloatArray:
+        return np.array([infeed[name] for infeed in infeeds]).reshape(len(infeeds), periods)
+
+    return Renewables(
+        element=tuple(infeed["element"] for infeed in infeeds),
+        name=tuple(infeed["name"] for infeed in infeeds),
+        bus=np.array([infeed["bus"] for infeed in infeeds], dtype=np.int64),
+        p_min_mw=stacked("low"),
+        p_max_mw=stacked("high"),
+        cost_per_mwh=np.array([infeed["cost"] for infeed in infeeds], dtype=np.float64),
     )
