@@ -19,7 +19,8 @@ from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError, UnsupportedError
 from gridopt.program import Program
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Deadline, QuboSolver, Samples, check_qubo_options, check_whole
+from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.samples import Deadline, Samples
 from gridopt.solution import Solution, Termination
 from gridopt.solver import ProgressCallback, Solver, check_common, check_option
 
@@ -98,7 +99,7 @@ class RandomBits(QuboSolver):
     seed : int
     time_limit_s : float or None
     lowering : Lowering
-    bound_time_limit_s : float
+    judging : Judging
     """
 
     reads: int = 100
@@ -106,7 +107,7 @@ class RandomBits(QuboSolver):
     seed: int = 0
     time_limit_s: float | None = None
     lowering: Lowering = field(default_factory=Lowering)
-    bound_time_limit_s: float = 0.0
+    judging: Judging = field(default_factory=lambda: Judging(bound_time_limit_s=0.0))
 
     kind: ClassVar[str] = "control"
     limits: ClassVar[str] = "those of the sampler that it stands for"
@@ -115,9 +116,7 @@ class RandomBits(QuboSolver):
     def __post_init__(self) -> None:
         check_whole("random", "reads", self.reads, 1, 10**7)
         check_whole("random", "most_bits", self.most_bits, 1, 10**7)
-        check_qubo_options(
-            "random", self.seed, self.time_limit_s, self.lowering, self.bound_time_limit_s
-        )
+        check_qubo_options("random", self.seed, self.time_limit_s, self.lowering, self.judging)
 
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` where there are more than `most_bits` bits."""

@@ -8,7 +8,7 @@ a weight with a proof (`gridopt.reduction`, `encoding`, `bits`, `penalties`, `we
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from gridopt.lift import Lift
 from gridopt.penalties import Penalty, UnitError, Units, penalties_of, polynomial
 from gridopt.program import Program
 from gridopt.reduction import entries_of
+from gridopt.structure import Structure
 from gridopt.weights import Objective, proved_weights
 
 __all__ = ["Discretized", "Lowering", "Qubo", "discretized", "to_qubo"]
@@ -55,6 +56,8 @@ class Qubo:
         Column of the program, or row for slack bits, that each bit belongs to.
     objective_range : float
         Upper bound on the range of the objective over the bits.
+    structure : Structure
+        Rules that no penalty stands for: the sampler keeps them.
     """
 
     Q: sparse.csr_array
@@ -67,6 +70,7 @@ class Qubo:
     rounded: tuple[str, ...]
     labels: tuple[str, ...]
     objective_range: float
+    structure: Structure = field(default_factory=Structure)
 
     @property
     def n_bits(self) -> int:

@@ -10,23 +10,29 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.encoding import Lowering
 from gridopt.errors import UnsupportedError
 from gridopt.program import FEASIBILITY_TOLERANCE, Integrality, Program
 from gridopt.qubo import Qubo, to_qubo
+from gridopt.samples import Deadline, Samples
 from gridopt.solution import Solution, Termination
-from gridopt.solver import Progress, ProgressCallback, Solver, check_common, check_option
+from gridopt.solver import (
+    Progress,
+    ProgressCallback,
+    Solver,
+    check_common,
+    check_option,
+    is_number,
+)
 from gridopt.solvers.highs import HiGHS
-
-BitArray = npt.NDArray[np.uint8]
+from gridopt.structure import Native
 
 JUDGED = 1000
 """Largest number of distinct samples that are judged, the lowest energies first."""
@@ -41,73 +47,6 @@ REDISPATCHES = 24
 """Largest number of distinct decisions that are re-dispatched, the lowest energies first."""
 
 _SHORTEST_S = 0.05
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """What one call of a sampler gives.
-
-    Parameters
-    ----------
-    bits : array of uint8, (R, n)
-    energies : array, (R,)
-        Recomputed by us from the bits; a sampler's own figures are not believed.
-    details : mapping of str to float, int or str
-        Figures for the record; those of later batches replace those of earlier ones.
-    complete : bool
-        Whether the lowest of these states is proved to be a ground state.
-    """
-
-    bits: BitArray
-    energies: FloatArray
-    details: Mapping[str, float | int | str] = field(default_factory=dict)
-    complete: bool = False
-
-    @staticmethod
-    def of(
-        qubo: Qubo,
-        bits: npt.ArrayLike,
-        details: Mapping[str, float | int | str] | None = None,
-        complete: bool = False,
-    ) -> Samples:
-        """Return samples with their energies in `qubo`."""
-        states = np.atleast_2d(np.asarray(bits, dtype=np.uint8))
-        return Samples(states, np.atleast_1d(qubo.energy(states)), details or {}, complete)
-
-    def distinct(self) -> tuple[BitArray, FloatArray, IntArray]:
-        """Return the distinct states, lowest energy first, their energies and how often each."""
-        bits, first, count = np.unique(self.bits, axis=0, return_index=True, return_counts=True)
-        energies = self.energies[first]
-        order = np.argsort(energies, kind="stable")
-        return bits[order], energies[order], np.asarray(count[order], dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """A moment of the monotonic clock, or none.
-
-    Parameters
-    ----------
-    at_s : float
-        Reading of `time.monotonic` when time is up; inf for never.
-    """
-
-    at_s: float = np.inf
-
-    @staticmethod
-    def after(seconds: float) -> Deadline:
-        """Return the moment in `seconds`; inf for never."""
-        return Deadline(time.monotonic() + seconds)
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left; inf where there is no limit."""
-        return self.at_s - time.monotonic()
-
-    @property
-    def passed(self) -> bool:
-        """Whether time is up."""
-        return self.left_s <= 0.0
 
 
 class Clock:
@@ -135,6 +74,25 @@ class Clock:
         return Deadline(self._start + share * self._limit_s)
 
 
+@dataclass(frozen=True)
+class Judging:
+    """What is done with samples once they are taken; every QUBO solver holds one.
+
+    Parameters
+    ----------
+    bound_time_limit_s : float
+        Seconds that HiGHS may spend on a proved bound, apart from the sampler; 0 for no bound.
+        Within the time limit it gets what is left.
+    """
+
+    bound_time_limit_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        limit_s = self.bound_time_limit_s
+        right = is_number(limit_s) and limit_s >= 0
+        check_option("Judging", "bound_time_limit_s", limit_s, right, "0 or more")
+
+
 class QuboSolver(Solver):
     """Solves a program by sampling its QUBO; a back-end provides `sample` and its options.
 
@@ -148,15 +106,18 @@ class QuboSolver(Solver):
         two reads.
     lowering : Lowering
         How the program becomes a QUBO.
-    bound_time_limit_s : float
-        Seconds that HiGHS may spend on a proved bound, apart from the sampler; 0 for no bound.
-        Within the time limit it gets what is left.
+    judging: Judging
     """
 
     seed: int
     time_limit_s: float | None
     lowering: Lowering
-    bound_time_limit_s: float
+    judging: Judging
+
+    @property
+    def native(self) -> frozenset[Native]:
+        """Kinds of rules that the samples keep by themselves; none unless a back-end says so."""
+        return frozenset()
 
     @abstractmethod
     def check(self, qubo: Qubo) -> None:
@@ -196,14 +157,14 @@ def check_qubo_options(
     seed: int,
     time_limit_s: float | None,
     lowering: Lowering,
-    bound_time_limit_s: float,
+    judging: Judging,
 ) -> None:
     """Check the options that every `QuboSolver` shares."""
     check_common(owner, seed, time_limit_s)
     right = isinstance(lowering, Lowering)
     check_option(owner, "lowering", lowering, right, "a Lowering")
-    right = isinstance(bound_time_limit_s, int | float) and bound_time_limit_s >= 0
-    check_option(owner, "bound_time_limit_s", bound_time_limit_s, right, "0 or more")
+    right = isinstance(judging, Judging)
+    check_option(owner, "judging", judging, right, "a Judging")
 
 
 def check_whole(owner: str, option: str, value: object, least: int, most: int) -> None:
@@ -341,7 +302,9 @@ class _Solve:
         return self._highs_bound()
 
     def _highs_bound(self) -> tuple[float, str]:
-        limit_s = min(self._solver.bound_time_limit_s, max(self._clock.deadline(1.0).left_s, 0.0))
+        limit_s = min(
+            self._solver.judging.bound_time_limit_s, max(self._clock.deadline(1.0).left_s, 0.0)
+        )
         found: Solution | None = None
         if limit_s >= _SHORTEST_S:
             with suppress(UnsupportedError), self._interruptible():

@@ -12,7 +12,8 @@ from gridopt.arrays import FloatArray, IntArray
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.qubo import Qubo, spectrum
-from gridopt.qubo_solver import Deadline, QuboSolver, Samples, check_qubo_options, check_whole
+from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.samples import Deadline, Samples
 
 MOST_BITS = 28
 """More bit strings than this take minutes to hours."""
@@ -40,8 +41,7 @@ class Exact(QuboSolver):
     time_limit_s : float or None
         What has been enumerated by then is used, and nothing is proved.
     lowering : Lowering
-    bound_time_limit_s : float
-        Seconds for a bound from HiGHS where the enumeration itself is none.
+    judging : Judging
     """
 
     max_bits: int = 24
@@ -49,7 +49,7 @@ class Exact(QuboSolver):
     seed: int = 0
     time_limit_s: float | None = None
     lowering: Lowering = field(default_factory=Lowering)
-    bound_time_limit_s: float = 10.0
+    judging: Judging = field(default_factory=Judging)
 
     kind: ClassVar[str] = "enumeration"
     limits: ClassVar[str] = f"up to {MOST_BITS} bits"
@@ -58,9 +58,7 @@ class Exact(QuboSolver):
     def __post_init__(self) -> None:
         check_whole("exact", "max_bits", self.max_bits, 1, MOST_BITS)
         check_whole("exact", "kept", self.kept, 1, 2**20)
-        check_qubo_options(
-            "exact", self.seed, self.time_limit_s, self.lowering, self.bound_time_limit_s
-        )
+        check_qubo_options("exact", self.seed, self.time_limit_s, self.lowering, self.judging)
 
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` where there are more than `max_bits` bits."""

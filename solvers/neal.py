@@ -14,14 +14,8 @@ from dwave.samplers import SteepestDescentSampler
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import (
-    BitArray,
-    Deadline,
-    QuboSolver,
-    Samples,
-    check_qubo_options,
-    check_whole,
-)
+from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
 
 MOST_BITS = 20_000
@@ -50,8 +44,7 @@ class Neal(QuboSolver):
         The same seed gives the same reads; a time limit may cut them short.
     time_limit_s : float or None
     lowering : Lowering
-    bound_time_limit_s : float
-        Seconds for a bound from HiGHS, apart from the annealing.
+    judging : Judging
     """
 
     reads: int = 100
@@ -60,7 +53,7 @@ class Neal(QuboSolver):
     seed: int = 0
     time_limit_s: float | None = None
     lowering: Lowering = field(default_factory=Lowering)
-    bound_time_limit_s: float = 10.0
+    judging: Judging = field(default_factory=Judging)
 
     kind: ClassVar[str] = "annealing"
     limits: ClassVar[str] = f"up to {MOST_BITS} bits; good on some hundreds"
@@ -70,9 +63,7 @@ class Neal(QuboSolver):
         check_whole("neal", "reads", self.reads, 1, 10**7)
         check_whole("neal", "sweeps", self.sweeps, 1, 10**9)
         check_option("neal", "polish", self.polish, isinstance(self.polish, bool), "true or false")
-        check_qubo_options(
-            "neal", self.seed, self.time_limit_s, self.lowering, self.bound_time_limit_s
-        )
+        check_qubo_options("neal", self.seed, self.time_limit_s, self.lowering, self.judging)
 
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` where there are more than `MOST_BITS` bits."""

@@ -24,14 +24,8 @@ from gridopt.arrays import FloatArray, IntArray
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import (
-    BitArray,
-    Deadline,
-    QuboSolver,
-    Samples,
-    check_qubo_options,
-    check_whole,
-)
+from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
 
 MOST_QUBITS = 26
@@ -70,8 +64,7 @@ class QAOA(QuboSolver):
     time_limit_s : float or None
         The angles get half of the time for sampling.
     lowering : Lowering
-    bound_time_limit_s : float
-        Seconds for a bound from HiGHS, apart from the sampling.
+    judging : Judging
     """
 
     layers: int = 3
@@ -83,7 +76,7 @@ class QAOA(QuboSolver):
     seed: int = 0
     time_limit_s: float | None = None
     lowering: Lowering = field(default_factory=lambda: Lowering(levels=2, substitute_sums=False))
-    bound_time_limit_s: float = 10.0
+    judging: Judging = field(default_factory=Judging)
 
     kind: ClassVar[str] = "gate model"
     limits: ClassVar[str] = f"up to {MOST_QUBITS} qubits, simulated"
@@ -98,9 +91,7 @@ class QAOA(QuboSolver):
         right = self.backend in {"aer", "statevector"}
         check_option("qaoa", "backend", self.backend, right, "'aer' or 'statevector'")
         check_whole("qaoa", "max_qubits", self.max_qubits, 1, MOST_QUBITS)
-        check_qubo_options(
-            "qaoa", self.seed, self.time_limit_s, self.lowering, self.bound_time_limit_s
-        )
+        check_qubo_options("qaoa", self.seed, self.time_limit_s, self.lowering, self.judging)
 
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` where it would take more than `max_qubits` qubits."""

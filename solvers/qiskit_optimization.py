@@ -20,7 +20,8 @@ from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Deadline, QuboSolver, Samples, check_qubo_options, check_whole
+from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.samples import Deadline, Samples
 
 MOST_QUBITS = 16
 
@@ -41,15 +42,14 @@ class QiskitOptimization(QuboSolver):
     time_limit_s : float or None
         The package cannot be stopped; the limit holds for what follows it.
     lowering : Lowering
-    bound_time_limit_s : float
-        Seconds for a bound from HiGHS, apart from the eigensolver.
+    judging : Judging
     """
 
     max_qubits: int = 12
     seed: int = 0
     time_limit_s: float | None = None
     lowering: Lowering = field(default_factory=lambda: Lowering(levels=2, substitute_sums=False))
-    bound_time_limit_s: float = 10.0
+    judging: Judging = field(default_factory=Judging)
 
     kind: ClassVar[str] = "gate model"
     limits: ClassVar[str] = f"up to {MOST_QUBITS} qubits, simulated"
@@ -58,9 +58,7 @@ class QiskitOptimization(QuboSolver):
     def __post_init__(self) -> None:
         owner = "qiskit_optimization"
         check_whole(owner, "max_qubits", self.max_qubits, 1, MOST_QUBITS)
-        check_qubo_options(
-            owner, self.seed, self.time_limit_s, self.lowering, self.bound_time_limit_s
-        )
+        check_qubo_options(owner, self.seed, self.time_limit_s, self.lowering, self.judging)
 
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` where it would take more than `max_qubits` qubits."""

@@ -52,10 +52,12 @@ MAY_IMPORT = {
     "highs_model": f"{MODEL} linearization solver",
     "linear_prices": f"{MODEL} linearization highs_model",
     "program_files": f"{MODEL} solver",
-    "qubo": f"{MODEL} {LOWERING} solver",
+    "structure": "errors arrays",
+    "qubo": f"{MODEL} {LOWERING} structure solver",
+    "samples": "arrays qubo",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
-    "qubo_solver": f"{MODEL} {LOWERING} qubo solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} qubo qubo_solver solver",
+    "qubo_solver": f"{MODEL} {LOWERING} structure qubo samples solver solvers.highs",
+    "solvers": f"{MODEL} {LOWERING} {MILP} structure qubo samples qubo_solver solver",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",

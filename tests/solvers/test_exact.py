@@ -11,7 +11,8 @@ import pytest
 from gridopt.errors import OptionError, TooLargeError
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Lowering, Qubo, to_qubo
-from gridopt.qubo_solver import Deadline, Samples
+from gridopt.qubo_solver import Judging
+from gridopt.samples import Deadline, Samples
 from gridopt.solution import Termination
 from gridopt.solver import Progress
 from gridopt.solvers.exact import Exact, bit_strings, blocks
@@ -153,7 +154,7 @@ def test_time_limit_ends_it_unproved() -> None:
     b = ProgramBuilder()
     x = b.binary("x", (24,))
     b.minimize(-1.0, x)
-    found = Exact(time_limit_s=1e-3, bound_time_limit_s=0.0).solve(b.program())
+    found = Exact(time_limit_s=1e-3, judging=Judging(bound_time_limit_s=0.0)).solve(b.program())
     assert found.termination is Termination.TIME_LIMIT
     assert found.bound == -np.inf
     assert not found.bound_source
@@ -168,7 +169,7 @@ def test_time_limit_ends_it_unproved() -> None:
         {"seed": -1},
         {"time_limit_s": 0.0},
         {"lowering": 8},
-        {"bound_time_limit_s": -1.0},
+        {"judging": 1.0},
     ],
 )
 def test_bad_options(options: dict[str, object]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from gridopt.errors import OptionError
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Lowering, to_qubo
+from gridopt.qubo_solver import Judging
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.neal import Neal, to_bqm
@@ -117,7 +118,7 @@ def test_nothing_feasible_is_reported_honestly() -> None:
     assert found.violation >= 1.0
     assert found.details["raw_feasible_share"] == 0.0
     assert found.termination is Termination.INFEASIBLE
-    silent = Neal(reads=3, bound_time_limit_s=0.0).solve(b.program())
+    silent = Neal(reads=3, judging=Judging(bound_time_limit_s=0.0)).solve(b.program())
     assert silent.termination is Termination.SAMPLED
 
 

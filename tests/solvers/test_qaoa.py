@@ -9,7 +9,8 @@ from qiskit.quantum_info import Statevector
 from gridopt.errors import OptionError, TooLargeError
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Qubo, to_qubo
-from gridopt.qubo_solver import Deadline
+from gridopt.qubo_solver import Judging
+from gridopt.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.qaoa import (
@@ -121,7 +122,9 @@ def test_interrupted_search_still_measures(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_time_limit_ends_the_search_for_angles() -> None:
-    found = QAOA(iterations=10**6, time_limit_s=0.5, bound_time_limit_s=0.0).solve(ring(12))
+    found = QAOA(iterations=10**6, time_limit_s=0.5, judging=Judging(bound_time_limit_s=0.0)).solve(
+        ring(12)
+    )
     assert found.is_feasible
 
 
