@@ -6,8 +6,9 @@ Formulations write programs, solvers read them; neither knows the other. ::
     subject to  row_lower ≤ A x ≤ row_upper,   lower ≤ x ≤ upper,   some x integer
 
 Rows of which few ever bind need not be listed in A: see `gridopt.lazy`. A program may also carry
-what helps to solve it and changes nothing: rows that every whole answer keeps (`Program.cuts`), and
-a smaller program with the same optimum (`Program.equivalent`).
+what helps to solve it and changes nothing: rows that every whole answer keeps (`Program.cuts`), a
+smaller program with the same optimum (`Program.equivalent`), and what rows mean where samplers can
+keep it by themselves (`Program.sequences`).
 """
 
 from __future__ import annotations
@@ -137,6 +138,30 @@ class Equivalent:
 
 
 @dataclass(frozen=True, eq=False)
+class Sequences:
+    """What some rows say, in other words: runs of ones and of zeros have a least length.
+
+    Parameters
+    ----------
+    columns : array of int, (G, T)
+        0/1 columns in the order of time.
+    min_on, min_off : array of int, (G,)
+        Least number of periods of a run, at least 1. A run that reaches the end may be shorter.
+    before : array of int, (G,)
+        Periods that the run before the first period has lasted: positive for ones, negative for
+        zeros, never 0.
+    rows : tuple of str
+        Row blocks that, with the bounds of the columns, say just this.
+    """
+
+    columns: IntArray
+    min_on: IntArray
+    min_off: IntArray
+    before: IntArray
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """A mixed-integer quadratic program: n columns, m rows.
 
@@ -159,6 +184,7 @@ class Program:
         Rows that every answer keeps whose integers are whole; they only tighten the relaxation.
     ratios : Ratios
     equivalent : Equivalent or None
+    sequences : Sequences or None
     """
 
     Q: sparse.csr_array
@@ -176,6 +202,7 @@ class Program:
     cuts: AddedRows | None = None
     ratios: Ratios = field(default_factory=Ratios.none)
     equivalent: Equivalent | None = None
+    sequences: Sequences | None = None
 
     @property
     def n_columns(self) -> int:
