@@ -7,12 +7,13 @@ Formulations write programs, solvers read them; neither knows the other. ::
 
 Rows of which few ever bind need not be listed in A: see `gridopt.lazy`. A program may also carry
 what helps to solve it and changes nothing: rows that every whole answer keeps (`Program.cuts`), a
-smaller program with the same optimum (`Program.equivalent`), and what rows mean where samplers can
-keep it by themselves (`Program.sequences`).
+smaller program with the same optimum (`Program.equivalent`), what rows mean where samplers can keep
+it by themselves (`Program.sequences`), and a model of it over its decisions (`Program.compact`).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -137,6 +138,38 @@ class Equivalent:
     decisions: Callable[[FloatArray], FloatArray]
 
 
+class Compact(ABC):
+    """A model of a program over its decisions alone: what follows from them is eliminated.
+
+    It is as good as it is near the answer that it was made at, so that it is made anew once there
+    is a better one. What comes of it is always judged on the program itself.
+    """
+
+    @property
+    @abstractmethod
+    def columns(self) -> IntArray:
+        """Columns of the program that it decides, (k,)."""
+
+    @abstractmethod
+    def near(self, x: FloatArray, lower: FloatArray, upper: FloatArray) -> Program:
+        """Return a program over `columns` whose objective is near that of the whole program.
+
+        Parameters
+        ----------
+        x : array, (n,)
+            An answer of the program or of its relaxation.
+        lower, upper : array, (k,)
+            Bounds of `columns`.
+        """
+
+    @abstractmethod
+    def repaired(self, decisions: FloatArray) -> FloatArray:
+        """Return decisions that keep the rules among themselves, as few as can be changed, (k,).
+
+        What they leave to be decided may still have no answer.
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class Sequences:
     """What some rows say, in other words: runs of ones and of zeros have a least length.
@@ -185,6 +218,7 @@ class Program:
     ratios : Ratios
     equivalent : Equivalent or None
     sequences : Sequences or None
+    compact : Compact or None
     """
 
     Q: sparse.csr_array
@@ -203,6 +237,7 @@ class Program:
     ratios: Ratios = field(default_factory=Ratios.none)
     equivalent: Equivalent | None = None
     sequences: Sequences | None = None
+    compact: Compact | None = None
 
     @property
     def n_columns(self) -> int:
@@ -331,12 +366,12 @@ class Program:
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[columns] = values
         upper[columns] = values
-        return replace(self, lower=lower, upper=upper, equivalent=None)
+        return replace(self, lower=lower, upper=upper, equivalent=None, compact=None)
 
     def relaxed(self) -> Program:
         """Return the program without integrality, and without what only holds because of it."""
         kind = np.zeros(self.n_columns, dtype=np.int8)
-        return replace(self, integrality=kind, cuts=None, equivalent=None)
+        return replace(self, integrality=kind, cuts=None, equivalent=None, compact=None)
 
     def _residuals(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         activity = self.A @ x
