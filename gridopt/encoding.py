@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -43,6 +44,12 @@ class Lowering:
         Put sums in place of the columns that they define (power as the sum of its cost segments):
         more bits, but no penalty for the sum, which makes annealing find far better answers. Off,
         two levels of such a column take one bit, where qubits are dear.
+    form : {"full", "compact"}
+        All of the program, or its compact form: the decisions alone, the rest eliminated.
+    presolve : bool
+        Solve what is easy before sampling, exactly: see `gridopt.qubo_presolve`.
+    upper_bound : float or None
+        Objective of a known answer: columns are fixed that no better one can move, exactly.
     """
 
     resolution: float | None = None
@@ -50,6 +57,9 @@ class Lowering:
     levels: int = 8
     penalty: float = 1.0
     substitute_sums: bool = True
+    form: Literal["full", "compact"] = "full"
+    presolve: bool = False
+    upper_bound: float | None = None
 
     def __post_init__(self) -> None:
         step = self.resolution
@@ -63,6 +73,13 @@ class Lowering:
         check_option("Lowering", "rounding", self.rounding, right, "true or false")
         right = isinstance(self.substitute_sums, bool)
         check_option("Lowering", "substitute_sums", self.substitute_sums, right, "true or false")
+        right = self.form in ("full", "compact")
+        check_option("Lowering", "form", self.form, right, "'full' or 'compact'")
+        right = isinstance(self.presolve, bool)
+        check_option("Lowering", "presolve", self.presolve, right, "true or false")
+        known = self.upper_bound
+        right = known is None or (_is_number(known) and abs(known) < np.inf)
+        check_option("Lowering", "upper_bound", known, right, "a finite number, or none")
 
     @property
     def rounds(self) -> bool:

@@ -13,8 +13,9 @@ from dwave.samplers import SteepestDescentSampler
 
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
+from gridopt.judging import Judging
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
 

@@ -21,6 +21,8 @@ DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays lazy program solution"
 LOWERING = "lift reduction linearization bits encoding penalties weights"
 MILP = "linearization cuts highs_model"
+SAMPLING = "structure treewidth qubo qubo_presolve samples fixing"
+JUDGING = "view redispatch judging success"
 
 MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
@@ -53,11 +55,18 @@ MAY_IMPORT = {
     "linear_prices": f"{MODEL} linearization highs_model",
     "program_files": f"{MODEL} solver",
     "structure": "errors arrays",
-    "qubo": f"{MODEL} {LOWERING} structure solver",
+    "treewidth": "arrays",
+    "qubo": f"{MODEL} {LOWERING} structure treewidth solver",
+    "qubo_presolve": f"{MODEL} {LOWERING} structure treewidth qubo",
     "samples": "arrays qubo",
+    "fixing": f"{MODEL} linear_prices",
+    "success": "",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
-    "qubo_solver": f"{MODEL} {LOWERING} structure qubo samples solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} structure qubo samples qubo_solver solver",
+    "view": MODEL,
+    "redispatch": f"{MODEL} samples solver solvers.highs",
+    "judging": f"{MODEL} qubo samples solver {JUDGING}",
+    "qubo_solver": f"{MODEL} {LOWERING} {SAMPLING} {JUDGING} linear_prices solver solvers.highs",
+    "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} qubo_solver solver",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -79,9 +88,9 @@ ONLY_IN = {
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
-    "dimod": "solvers",
+    "dimod": "solvers qubo_presolve",
     "neal": "solvers",
-    "dwave": "solvers",
+    "dwave": "solvers qubo_presolve",
     "qiskit": "solvers.qaoa solvers.qiskit_optimization",
     "qiskit_aer": "solvers.qaoa solvers.qiskit_optimization",
     "qiskit_optimization": "solvers.qaoa solvers.qiskit_optimization",

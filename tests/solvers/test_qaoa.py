@@ -7,9 +7,9 @@ import pytest
 from qiskit.quantum_info import Statevector
 
 from gridopt.errors import OptionError, TooLargeError
+from gridopt.judging import Judging
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Qubo, to_qubo
-from gridopt.qubo_solver import Judging
 from gridopt.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
