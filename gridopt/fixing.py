@@ -67,16 +67,16 @@ def fixed_by_reduced_cost(program: Program, prices: LinearPrices, upper_bound: f
     if not np.isfinite(bound):
         return Fixed(lower, upper, -np.inf, 0)
     room = upper_bound - bound + MARGIN * max(1.0, abs(upper_bound), abs(bound)) + least
-    choice = program.is_integer & (lower < upper)
+    finite = np.isfinite(lower) & np.isfinite(upper)
+    choice = np.flatnonzero(program.is_integer & finite & (lower < upper))
     for end, other, step in ((lower, upper, 1.0), (upper, lower, -1.0)):
-        while True:
-            ruled_out = (
-                choice & (end * step < other * step) & (square * end**2 + slope * end > room)
-            )
-            if not ruled_out.any():
-                break
-            end[ruled_out] += step
-    return Fixed(lower, upper, bound, int((choice & (lower == upper)).sum()))
+        moving = choice
+        while len(moving):
+            at = end[moving]
+            term = square[moving] * at**2 + slope[moving] * at
+            moving = moving[(term > room[moving]) & (at != other[moving])]
+            end[moving] += step
+    return Fixed(lower, upper, bound, int((lower == upper)[choice].sum()))
 
 
 def _least(

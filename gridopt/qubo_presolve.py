@@ -75,7 +75,7 @@ def presolved(qubo: Qubo) -> Presolved:
 def _roof_dual(qubo: Qubo) -> FloatArray:
     """Return the value of each bit that has the same in all ground states, -1 elsewhere, (n,)."""
     value = np.full(qubo.n_bits, -1.0)
-    _, fixed = roof_duality.fix_variables(_bqm(qubo), strict=True)
+    _, fixed = roof_duality(_bqm(qubo), strict=True)
     for bit, bit_value in fixed.items():
         value[bit] = bit_value
     return value
