@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridopt.arrays import FloatArray
 from gridopt.fixing import fixed_by_reduced_cost
 from gridopt.linear_prices import linear_prices
 from gridopt.program import Integrality, Program, ProgramBuilder
@@ -32,7 +33,7 @@ def programs(draw: st.DrawFn) -> Program:
     return b.program()
 
 
-def answers(program: Program) -> list[tuple[np.ndarray, float]]:  # type: ignore[type-arg]
+def answers(program: Program) -> list[tuple[FloatArray, float]]:
     ranges = [
         np.arange(low, high + 1) for low, high in zip(program.lower, program.upper, strict=True)
     ]
