@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -87,21 +88,13 @@ class CompactCommitment(Compact):
 
     @cached_property
     def _rules(self) -> list[RunRules]:
-        reach, study = reachable(self.study), self.study
-        up, down = (
-            study.steps(study.thermal.min_up_time_h),
-            study.steps(study.thermal.min_down_time_h),
-        )
-        before = periods_before(study)
+        reach, runs = reachable(self.study), least_runs(self.study)
+        numbers = zip(*(values.tolist() for values in runs), strict=True)
         return [
-            RunRules(
-                reach.must_be_on[g],
-                reach.may_be_on[g],
-                max(int(up[g]), 1),
-                max(int(down[g]), 1),
-                int(before[g]),
+            RunRules(must, may, on, off, before)
+            for must, may, (on, off, before) in zip(
+                reach.must_be_on, reach.may_be_on, numbers, strict=True
             )
-            for g in range(len(study.thermal))
         ]
 
     def _served_mw(self, x: FloatArray) -> FloatArray:
@@ -234,31 +227,38 @@ def run_lengths(b: ProgramBuilder, study: Study, on: IntArray) -> Sequences:
     n (u_t − u_{t−1}) ≤ Σ u_τ over the periods τ of the minimum up time, and
     n (u_{t−1} − u_t) ≤ Σ (1 − u_τ) over those of the minimum down time.
     """
-    thermal, T = study.thermal, study.n_periods
-    up, down = study.steps(thermal.min_up_time_h), study.steps(thermal.min_down_time_h)
-    before = thermal.initial_on.astype(np.float64)[:, np.newaxis]
+    T, runs = study.n_periods, least_runs(study)
+    before = study.thermal.initial_on.astype(np.float64)[:, np.newaxis]
     t = np.arange(T)
-    for name, steps, sign in (("min_up_time", up, 1.0), ("min_down_time", down, -1.0)):
+    for name, steps, sign in (
+        ("min_up_time", runs.on, 1.0),
+        ("min_down_time", runs.off, -1.0),
+    ):
         ahead = t[np.newaxis] - t[:, np.newaxis]
         after = (ahead > 0) & (ahead < steps[:, np.newaxis, np.newaxis])
         n = after.sum(axis=2, keepdims=True).astype(np.float64)
         row = n * ((ahead == 0).astype(np.float64) - (ahead == -1)) - after
-        side = np.zeros((len(thermal), T)) if sign > 0 else n[:, :, 0].copy()
+        side = np.zeros(on.shape) if sign > 0 else n[:, :, 0].copy()
         side[:, :1] += sign * n[:, 0] * before
         b.constrain(name, (sign * row, on[:, np.newaxis, :]), upper=side)
-    return Sequences(
-        on,
-        np.maximum(up, 1),
-        np.maximum(down, 1),
-        periods_before(study),
-        ("min_up_time", "min_down_time"),
-    )
+    return Sequences(on, runs.on, runs.off, runs.before, ("min_up_time", "min_down_time"))
 
 
-def periods_before(study: Study) -> IntArray:
-    """Return for how many periods each unit has been on (+) or off (−), as far as counts, (G,)."""
+class LeastRuns(NamedTuple):
+    """Least periods on and off, and periods on (+) or off (−) before the first one, (G,) each."""
+
+    on: IntArray
+    off: IntArray
+    before: IntArray
+
+
+def least_runs(study: Study) -> LeastRuns:
+    """Return the minimum up and down times in periods, as far as the study's length tells them."""
     units = study.thermal
-    on = units.initial_on
-    least = study.steps(np.where(on, units.min_up_time_h, units.min_down_time_h))
-    age = np.maximum(least - study.held_periods(), 1)
-    return np.asarray(np.where(on, age, -age))
+    least = [
+        np.clip(study.steps(hours), 1, study.n_periods)
+        for hours in (units.min_up_time_h, units.min_down_time_h)
+    ]
+    now = np.where(units.initial_on, *least)
+    age = np.maximum(now - study.held_periods(), 1)
+    return LeastRuns(*least, np.where(units.initial_on, age, -age))
