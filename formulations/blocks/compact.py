@@ -255,10 +255,10 @@ class LeastRuns(NamedTuple):
 def least_runs(study: Study) -> LeastRuns:
     """Return the minimum up and down times in periods, as far as the study's length tells them."""
     units = study.thermal
-    least = [
+    up, down = (
         np.clip(study.steps(hours), 1, study.n_periods)
         for hours in (units.min_up_time_h, units.min_down_time_h)
-    ]
-    now = np.where(units.initial_on, *least)
+    )
+    now = np.where(units.initial_on, up, down)
     age = np.maximum(now - study.held_periods(), 1)
-    return LeastRuns(*least, np.where(units.initial_on, age, -age))
+    return LeastRuns(up, down, np.where(units.initial_on, age, -age))
