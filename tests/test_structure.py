@@ -64,7 +64,8 @@ def test_structure_is_all_of_its_rules() -> None:
         (Inequality(np.array([1, 2]), np.ones(2), 1.0, np.inf),),
     )
     assert len(parts) == 3
-    each = [rule.holds(STATES) for rule in (*parts.cardinalities, *parts.sequences)]
+    each = [rule.holds(STATES) for rule in parts.cardinalities]
+    each += [rule.holds(STATES) for rule in parts.sequences]
     each += [rule.holds(STATES) for rule in parts.inequalities]
     assert (parts.holds(STATES) == np.logical_and.reduce(each)).all()
     assert len(Structure()) == 0
