@@ -17,12 +17,12 @@ import numpy as np
 from dwave.preprocessing import roof_duality
 from dwave.samplers import TreeDecompositionSolver
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.lift import Lift
 from gridopt.qubo import Qubo
 from gridopt.treewidth import treewidth
+from gridopt.weights import components_of
 
 ENUMERATED_BITS = 16
 """Largest component that is enumerated."""
@@ -82,10 +82,11 @@ def _roof_dual(qubo: Qubo) -> FloatArray:
 
 
 def _components(qubo: Qubo) -> list[IntArray]:
-    count, of_bit = csgraph.connected_components(qubo.Q, directed=False)
-    order = np.argsort(of_bit, kind="stable")
-    ends = np.cumsum(np.bincount(of_bit, minlength=count))
-    return np.split(order, ends[:-1]) if count else []
+    first, second, _ = qubo.couplings()
+    part = components_of(qubo.n_bits, first, second)
+    order = np.argsort(part, kind="stable")
+    ends = np.cumsum(np.bincount(part))
+    return np.split(order, ends[:-1]) if len(part) else []
 
 
 def _ground_state(qubo: Qubo) -> tuple[str, FloatArray | None]:

@@ -18,6 +18,8 @@ def treewidth(n: int, first: IntArray, second: IntArray, most: int) -> int | Non
         Ends of the edges.
     most : int
     """
+    if len(first) > most * n:  # a graph of that width has fewer edges
+        return None
     near: list[set[int]] = [set() for _ in range(n)]
     for i, j in zip(first.tolist(), second.tolist(), strict=True):
         near[i].add(j)

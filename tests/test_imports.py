@@ -19,9 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays lazy program solution"
-LOWERING = "lift reduction linearization bits encoding penalties weights"
+LOWERING = (
+    "lift reduction linearization bits encoding penalties run_penalties soft weights structure"
+)
 MILP = "linearization cuts highs_model"
-SAMPLING = "structure treewidth qubo qubo_presolve samples fixing"
+SAMPLING = "treewidth qubo qubo_presolve samples fixing"
 JUDGING = "view redispatch judging success"
 
 MAY_IMPORT = {
@@ -54,10 +56,9 @@ MAY_IMPORT = {
     "highs_model": f"{MODEL} linearization solver",
     "linear_prices": f"{MODEL} linearization highs_model",
     "program_files": f"{MODEL} solver",
-    "structure": "errors arrays",
     "treewidth": "arrays",
-    "qubo": f"{MODEL} {LOWERING} structure treewidth solver",
-    "qubo_presolve": f"{MODEL} {LOWERING} structure treewidth qubo",
+    "qubo": f"{MODEL} {LOWERING} treewidth solver",
+    "qubo_presolve": f"{MODEL} {LOWERING} treewidth qubo",
     "samples": "arrays qubo",
     "fixing": f"{MODEL} linear_prices",
     "success": "",
