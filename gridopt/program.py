@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +138,13 @@ class Equivalent:
     decisions: Callable[[FloatArray], FloatArray]
 
 
+class CompactModel(NamedTuple):
+    """A program over some decisions, and what a unit of its rows is worth, where known."""
+
+    program: Program
+    prices: Mapping[str, float]
+
+
 class Compact(ABC):
     """A model of a program over its decisions alone: what follows from them is eliminated.
 
@@ -151,7 +158,7 @@ class Compact(ABC):
         """Columns of the program that it decides, (k,)."""
 
     @abstractmethod
-    def near(self, x: FloatArray, lower: FloatArray, upper: FloatArray) -> Program:
+    def near(self, x: FloatArray, lower: FloatArray, upper: FloatArray) -> CompactModel:
         """Return a program over `columns` whose objective is near that of the whole program.
 
         Parameters

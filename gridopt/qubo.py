@@ -196,6 +196,7 @@ def to_qubo(
     lowering: Lowering | None = None,
     native: Set[Native] = frozenset(),
     prices: Mapping[str, float] | None = None,
+    factors: Mapping[str, float] | None = None,
 ) -> Qubo:
     """Return the QUBO of `program`.
 
@@ -209,6 +210,8 @@ def to_qubo(
         penalty stands for them.
     prices : mapping of str to float, optional
         What one unit of a row is worth, by its label: for rows with soft terms.
+    factors : mapping of str to float, optional
+        Factors on the weights of row blocks that are known to suffice: `gridopt.tightening`.
 
     Returns
     -------
@@ -230,7 +233,7 @@ def to_qubo(
     """
     options = lowering or Lowering()
     _check_program(program, options)
-    return _Lowered(program, options, native, prices or {}).qubo()
+    return _Lowered(program, options, native, prices or {}).qubo(factors or {})
 
 
 class _Lowered:
@@ -267,7 +270,8 @@ class _Lowered:
     def objective(self) -> Objective:
         return objective_over(self.program, self.bits.lift)
 
-    def qubo(self) -> Qubo:
+    def qubo(self, factors: Mapping[str, float]) -> Qubo:
+        """Return the QUBO with proved weights, times the factors of their blocks."""
         objective = with_soft(self.objective, self.soft)
         known = self.options.upper_bound
         proved = proved_weights(
@@ -275,7 +279,8 @@ class _Lowered:
             self.penalties,
             np.inf if known is None or self.grid.resolution is not None else known,
         )
-        weights = self.options.penalty * proved
+        factor = np.array([factors.get(penalty.block, 1.0) for penalty in self.penalties])
+        weights = self.options.penalty * factor * proved
         blocks: dict[str, float] = {}
         for penalty, weight in zip(self.penalties, weights, strict=True):
             blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight))

@@ -61,7 +61,7 @@ def presolved(qubo: Qubo) -> Presolved:
     inner = _restricted(qubo, value, free)
     left = [np.zeros(0, dtype=np.int64)]
     for part in _components(inner):
-        how, bits = _ground_state(_restricted(inner, np.zeros(inner.n_bits), part))
+        how, bits = ground_state(_restricted(inner, np.zeros(inner.n_bits), part))
         if bits is None:
             left.append(free[part])
         else:
@@ -89,8 +89,8 @@ def _components(qubo: Qubo) -> list[IntArray]:
     return np.split(order, ends[:-1]) if len(part) else []
 
 
-def _ground_state(qubo: Qubo) -> tuple[str, FloatArray | None]:
-    """Return how a component is solved, and a ground state; None where neither way is quick."""
+def ground_state(qubo: Qubo) -> tuple[str, FloatArray | None]:
+    """Return how a QUBO is solved, and a ground state; None where neither way is quick."""
     n = qubo.n_bits
     if n <= ENUMERATED_BITS:
         place = int(np.argmin(qubo.spectrum()))

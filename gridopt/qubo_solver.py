@@ -33,6 +33,7 @@ from gridopt.solution import Solution, Termination
 from gridopt.solver import Progress, ProgressCallback, Solver, check_common, check_option
 from gridopt.solvers.highs import HiGHS
 from gridopt.structure import Native
+from gridopt.tightening import tightened
 from gridopt.view import View
 
 SAMPLING_SHARE = 0.8
@@ -169,7 +170,9 @@ class _Solve:
         self._termination = Termination.SAMPLED
         self._complete = False
         self._lower, self._upper = program.lower, program.upper
+        self._prices: LinearPrices | None = None
         self._near: FloatArray | None = None
+        self._multipliers: dict[str, float] = {}
         self._optimum = self._judging.known_optimum
 
     def run(self) -> Solution:
@@ -196,49 +199,63 @@ class _Solve:
         )
 
     def _prepare(self) -> None:
-        """Solve the relaxation where something needs it: fixing, and the compact form."""
+        """Solve the relaxation where something needs it: fixing, the compact form, soft rows."""
         upper_bound = self._lowering.upper_bound
         is_compact = self._lowering.form == "compact"
-        if not is_compact and upper_bound is None:
+        if not is_compact and upper_bound is None and self._lowering.inequalities == "slack":
             return
-        prices: LinearPrices | None = None
         with suppress(UnsupportedError):
             left_s = self._clock.deadline(ROUNDS_SHARE / 2.0).left_s
-            prices = linear_prices(self._program, left_s if np.isfinite(left_s) else None)
-        if prices is not None:
-            self._near = prices.x
+            limit_s = left_s if np.isfinite(left_s) else None
+            self._prices = linear_prices(self._program, limit_s)
+        if self._prices is not None:
+            self._near = self._prices.x
             if upper_bound is not None:
-                fixed = fixed_by_reduced_cost(self._program, prices, upper_bound)
+                fixed = fixed_by_reduced_cost(self._program, self._prices, upper_bound)
                 self._lower, self._upper = fixed.lower, fixed.upper
                 self._details["fixed_by_reduced_cost"] = fixed.count
         elif is_compact and self._program.compact is not None:
             columns = self._program.compact.columns
             decisions = self._program.compact.repaired(self._program.lower[columns])
             self._near = self._redispatch(columns, decisions, Deadline()).plain.x
+        if is_compact:
+            # what is known of the program says nothing of the model's own objective
+            self._lowering = replace(self._lowering, upper_bound=None)
         self._clock.lap("relax_s")
 
     def _view(self) -> View:
         if self._lowering.form == "full":
-            return View.full(self._program, self._lower, self._upper)
+            return View.full(self._program, self._lower, self._upper, self._prices)
         near = np.zeros(self._program.n_columns) if self._near is None else self._near
         return View.compact(self._program, near, self._lower, self._upper)
 
     def _rounds(self) -> tuple[View, Qubo]:
-        """Lower, sample and judge; anew where the QUBO depends on the best answer so far."""
-        rounds = self._judging.rounds if self._lowering.form == "compact" else 1
+        """Lower, sample and judge; anew where the QUBO depends on what was found so far."""
+        rounds = self._judging.rounds if self._lowering.is_local else 1
         for number in range(rounds):
             view = self._view()
-            qubo = to_qubo(view.program, self._lowering)
-            self._solver.check(qubo)
-            whole, qubo = qubo, self._presolved(qubo)
+            whole = self._lowered(view)
+            self._solver.check(whole)
+            qubo = self._presolved(whole)
             self._clock.lap("lower_s")
-            self._round(view, whole, qubo, Part(number, rounds))
+            samples = self._round(view, whole, qubo, Part(number, rounds))
             if self._termination is Termination.INTERRUPTED:
                 break
             if self._judged.best.is_feasible:
                 self._near = self._judged.best.x
+            if self._lowering.inequalities == "augmented_lagrangian" and len(samples.bits):
+                lowest = samples.bits[int(np.argmin(samples.energies))]
+                self._multipliers = qubo.multipliers_after(lowest)
         self._details["rounds"] = number + 1
         return view, qubo
+
+    def _lowered(self, view: View) -> Qubo:
+        prices = {**view.prices, **self._multipliers}
+        if not self._lowering.tighten:
+            return to_qubo(view.program, self._lowering, self._solver.native, prices)
+        found = tightened(view.program, self._lowering, self._solver.native, prices)
+        self._details["weights"] = found.how
+        return found.qubo
 
     def _presolved(self, qubo: Qubo) -> Qubo:
         if not self._lowering.presolve:
@@ -247,7 +264,7 @@ class _Solve:
         self._details |= found.details
         return found.rest
 
-    def _round(self, view: View, whole: Qubo, qubo: Qubo, part: Part) -> None:
+    def _round(self, view: View, whole: Qubo, qubo: Qubo, part: Part) -> Samples:
         end = self._clock.deadline(ROUNDS_SHARE * part.share(1.0))
         samples = self._sampled(qubo, part)
         self._clock.lap("sample_s")
@@ -258,6 +275,7 @@ class _Solve:
             self._judged.add(view, qubo, samples, end)
         self._clock.lap("redispatch_s")
         self._report("samples judged")
+        return samples
 
     def _sampled(self, qubo: Qubo, part: Part) -> Samples:
         """Take batches until the sampler is done, time is up or Ctrl-C."""
@@ -278,6 +296,8 @@ class _Solve:
         self._details |= {
             **qubo.describe(),
             "form": self._lowering.form,
+            "encoding": str(self._lowering.encoding),
+            "inequalities": self._lowering.inequalities,
             "rounding": int(self._lowering.rounds),
             "penalty": self._lowering.penalty,
             **samples.details,

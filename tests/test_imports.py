@@ -23,7 +23,7 @@ LOWERING = (
     "lift reduction linearization bits encoding penalties run_penalties soft weights structure"
 )
 MILP = "linearization cuts highs_model"
-SAMPLING = "treewidth qubo qubo_presolve samples fixing"
+SAMPLING = "treewidth qubo qubo_presolve tightening samples fixing"
 JUDGING = "view redispatch judging success"
 
 MAY_IMPORT = {
@@ -59,11 +59,12 @@ MAY_IMPORT = {
     "treewidth": "arrays",
     "qubo": f"{MODEL} {LOWERING} treewidth solver",
     "qubo_presolve": f"{MODEL} {LOWERING} treewidth qubo",
+    "tightening": f"{MODEL} {LOWERING} qubo qubo_presolve",
     "samples": "arrays qubo",
     "fixing": f"{MODEL} linear_prices",
     "success": "",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
-    "view": MODEL,
+    "view": f"{MODEL} linear_prices",
     "redispatch": f"{MODEL} samples solver solvers.highs",
     "judging": f"{MODEL} qubo samples solver {JUDGING}",
     "qubo_solver": f"{MODEL} {LOWERING} {SAMPLING} {JUDGING} linear_prices solver solvers.highs",

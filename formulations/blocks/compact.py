@@ -30,13 +30,15 @@ from gridopt.formulations.blocks.commitment import reachable
 from gridopt.formulations.blocks.reserves import required_upward_mw
 from gridopt.formulations.blocks.runs import RunRules, starts
 from gridopt.formulations.blocks.supply import Supply
-from gridopt.program import Compact, Program, ProgramBuilder, Sequences
+from gridopt.program import Compact, CompactModel, Program, ProgramBuilder, Sequences
 from gridopt.study import Study
 
 ON = 0.3
 """Share of a unit that a relaxation has on, above which it is on where the model is made."""
 
 MISSED_MW = 1e-6
+
+CAPACITY = ("capacity", "minimum_output")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ class CompactCommitment(Compact):
         """Columns of the commitment in the whole program, (G T,)."""
         return self.program.columns("on").ravel()
 
-    def near(self, x: FloatArray, lower: FloatArray, upper: FloatArray) -> Program:
+    def near(self, x: FloatArray, lower: FloatArray, upper: FloatArray) -> CompactModel:
         """Return the quadratic program over the commitment: see the module."""
         study, shape = self.study, (len(self.study.thermal), self.study.n_periods)
         around = self.repaired((x[self.columns] > ON).astype(np.float64)).reshape(shape) > 0
@@ -68,7 +70,8 @@ class CompactCommitment(Compact):
         startup_cost(b, study, u, around)
         capacity(b, study, u)
         runs = run_lengths(b, study, u)
-        return replace(b.program(), sequences=runs)
+        program = replace(b.program(), sequences=runs)
+        return CompactModel(program, capacity_prices(study, program))
 
     def repaired(self, decisions: FloatArray) -> FloatArray:
         """Return the nearest commitment with long enough runs, then units on or off for capacity.
@@ -196,6 +199,17 @@ def capacity(b: ProgramBuilder, study: Study, on: IntArray) -> None:
         b.constrain("capacity", (units.p_max_mw, on.T[short]), lower=least_mw[short])
     if full.any():
         b.constrain("minimum_output", (units.p_min_mw, on.T[full]), upper=most_mw[full])
+
+
+def capacity_prices(study: Study, program: Program) -> dict[str, float]:
+    """Return what a MW of capacity costs by switching on the unit whose fixed cost is dearest."""
+    units = study.thermal
+    fixed = [
+        float(curve.cost(low)) / most
+        for curve, low, most in zip(units.cost, units.p_min_mw, units.p_max_mw, strict=True)
+    ]
+    rows = [row for name in CAPACITY if name in program.rows for row in program.rows[name].numbers]
+    return dict.fromkeys(map(program.row_label, map(int, rows)), study.period_h * max(fixed))
 
 
 def capacity_limits_mw(study: Study) -> tuple[FloatArray, FloatArray]:

@@ -32,7 +32,7 @@ def whole(study: Study) -> tuple[Program, CompactCommitment]:
 
 def near(program: Program, compact: CompactCommitment, x: FloatArray) -> Program:
     columns = compact.columns
-    return compact.near(x, program.lower[columns], program.upper[columns])
+    return compact.near(x, program.lower[columns], program.upper[columns]).program
 
 
 def commitments(study: Study) -> list[FloatArray]:
