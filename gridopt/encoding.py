@@ -54,10 +54,11 @@ class Lowering:
         How columns of more than two values are written in bits, all alike or by block of the
         program (``{"segment_mw": "unary"}``, the others binary): ``"binary"``, ``"unary"``,
         ``"domain_wall"`` or ``"one_hot"``, see `gridopt.bits`. All are exact.
-    inequalities : {"slack", "unbalanced", "augmented_lagrangian"}
+    inequalities : {"slack", "unbalanced", "augmented_lagrangian"} or None
         What stands for an inequality that its conflicts alone do not tell: a penalty with slack
         bits, exactly; or a soft term without any, which may favor breaking it: see
-        `gridopt.soft`. The augmented Lagrangian stands for such equalities as well.
+        `gridopt.soft`. The augmented Lagrangian stands for such equalities as well. None is slack
+        in the full form, and unbalanced in the compact one, which is a model anyway.
     tighten : bool
         Lower the weights as far as an exact solution of the QUBO proves that they still hold: see
         `gridopt.tightening`. For QUBOs that are small or tree-like.
@@ -75,7 +76,7 @@ class Lowering:
     penalty: float = 1.0
     substitute_sums: bool = True
     encoding: str | Mapping[str, str] = "binary"
-    inequalities: Literal["slack", "unbalanced", "augmented_lagrangian"] = "slack"
+    inequalities: Literal["slack", "unbalanced", "augmented_lagrangian"] | None = None
     tighten: bool = False
     form: Literal["full", "compact"] = "full"
     presolve: bool = False
@@ -89,7 +90,7 @@ class Lowering:
             "levels": isinstance(self.levels, int) and 2 <= self.levels <= 2**20,
             "penalty": is_number(self.penalty) and 0.0 < self.penalty < np.inf,
             "encoding": all(code in ENCODINGS for code in codes),
-            "inequalities": self.inequalities in INEQUALITIES,
+            "inequalities": self.inequalities is None or self.inequalities in INEQUALITIES,
             "form": self.form in FORMS,
             "upper_bound": known is None or (is_number(known) and abs(known) < np.inf),
         }
@@ -98,7 +99,7 @@ class Lowering:
             "levels": "a whole number, 2 to 2²⁰",
             "penalty": "more than 0",
             "encoding": f"{', '.join(ENCODINGS)}, or a mapping of blocks to these",
-            "inequalities": " or ".join(INEQUALITIES),
+            "inequalities": f"{' or '.join(INEQUALITIES)}, or none",
             "form": " or ".join(FORMS),
             "upper_bound": "a finite number, or none",
         }
@@ -109,9 +110,14 @@ class Lowering:
             check_option("Lowering", option, getattr(self, option), is_right, expected[option])
 
     @property
+    def inequality_form(self) -> str:
+        """What stands for an inequality, chosen by the form where it is not stated."""
+        return self.inequalities or ("slack" if self.form == "full" else "unbalanced")
+
+    @property
     def is_local(self) -> bool:
         """Whether the QUBO depends on an answer that it is made near."""
-        return self.form == "compact" or self.inequalities == "augmented_lagrangian"
+        return self.form == "compact" or self.inequality_form == "augmented_lagrangian"
 
     def encoding_of(self, block: str) -> str:
         """Return the encoding of the columns of a block."""

@@ -263,7 +263,7 @@ class _Lowered:
             self.left,
             self.objective,
             prices,
-            adapts=options.inequalities == "augmented_lagrangian",
+            adapts=options.inequality_form == "augmented_lagrangian",
         )
 
     @cached_property
@@ -305,8 +305,8 @@ class _Lowered:
         """Return the penalties, each conflict once, and note what is left to other means."""
         options = self.options
         units = Units(rounding=options.rounds, fallback=options.resolution)
-        soft = options.inequalities != "slack"
-        adapts = options.inequalities == "augmented_lagrangian"
+        soft = options.inequality_form != "slack"
+        adapts = options.inequality_form == "augmented_lagrangian"
         keeps = "inequality" in self.native
         found: dict[object, Penalty] = {}
         faults: list[str] = []

@@ -202,7 +202,7 @@ class _Solve:
         """Solve the relaxation where something needs it: fixing, the compact form, soft rows."""
         upper_bound = self._lowering.upper_bound
         is_compact = self._lowering.form == "compact"
-        if not is_compact and upper_bound is None and self._lowering.inequalities == "slack":
+        if not is_compact and upper_bound is None and self._lowering.inequality_form == "slack":
             return
         with suppress(UnsupportedError):
             left_s = self._clock.deadline(ROUNDS_SHARE / 2.0).left_s
@@ -243,7 +243,7 @@ class _Solve:
                 break
             if self._judged.best.is_feasible:
                 self._near = self._judged.best.x
-            if self._lowering.inequalities == "augmented_lagrangian" and len(samples.bits):
+            if self._lowering.inequality_form == "augmented_lagrangian" and len(samples.bits):
                 lowest = samples.bits[int(np.argmin(samples.energies))]
                 self._multipliers = qubo.multipliers_after(lowest)
         self._details["rounds"] = number + 1
@@ -297,7 +297,7 @@ class _Solve:
             **qubo.describe(),
             "form": self._lowering.form,
             "encoding": str(self._lowering.encoding),
-            "inequalities": self._lowering.inequalities,
+            "inequalities": self._lowering.inequality_form,
             "rounding": int(self._lowering.rounds),
             "penalty": self._lowering.penalty,
             **samples.details,

@@ -66,8 +66,10 @@ class Sequence:
 
     def values(self, z: BoolArray) -> BoolArray:
         """Return the state of each period, (n,) to (T,) or (R, n) to (R, T)."""
-        chosen = z[..., np.maximum(self.bits, 0)].astype(np.bool_)
-        return np.where(self.bits >= 0, chosen, self.bits == ALWAYS_ON)
+        on = np.broadcast_to(self.bits == ALWAYS_ON, (*z.shape[:-1], len(self.bits))).copy()
+        decided = self.bits >= 0
+        on[..., decided] = z[..., self.bits[decided]]
+        return on
 
     def holds(self, z: BoolArray) -> BoolArray:
         """Return whether every run is long enough, (n,) to (), or (R, n) to (R,)."""
