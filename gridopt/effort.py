@@ -11,15 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridopt.errors import UnsupportedError
 from gridopt.qubo import Qubo
 from gridopt.samples import Deadline
 
 FEWEST_SWEEPS, MOST_SWEEPS = 500, 5000
 FEWEST_READS, MOST_READS = 4, 100
 
-TOTAL_WORK = 3e8
-"""Work of all reads together, a few seconds of one thread of simulated annealing."""
+TOTAL_WORK = 1e9
+"""Work of all reads together, up to some ten seconds of one thread of simulated annealing."""
 
 
 def sweep_work(qubo: Qubo) -> float:
@@ -30,12 +29,21 @@ def sweep_work(qubo: Qubo) -> float:
     return qubo.n_bits + 0.1 * 2.0 * len(qubo.couplings()[2])
 
 
-def sweeps_for(qubo: Qubo) -> int:
+def sweeps_for(qubo: Qubo, cost: float = 1.0) -> int:
     """Return the sweeps of one read: 100·√n, within 500 to 5000.
 
-    Larger problems need longer schedules; more short reads do not make up for them.
+    Larger problems need longer schedules; more short reads do not make up for them. Where the
+    fewest reads of that length would be more than `TOTAL_WORK`, the sweeps are fewer, 100 at least.
+
+    Parameters
+    ----------
+    qubo : Qubo
+    cost : float
+        Of one sweep, in sweeps of simulated annealing.
     """
-    return int(np.clip(round(100.0 * np.sqrt(qubo.n_bits)), FEWEST_SWEEPS, MOST_SWEEPS))
+    wanted = np.clip(100.0 * np.sqrt(qubo.n_bits), FEWEST_SWEEPS, MOST_SWEEPS)
+    paid = TOTAL_WORK / (FEWEST_READS * cost * sweep_work(qubo))
+    return max(round(min(wanted, paid)), 100)
 
 
 def reads_for(qubo: Qubo, sweeps: int, cost: float = 1.0) -> int:
@@ -69,16 +77,6 @@ def threads_within(given: int | None) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def check_finite(name: str, qubo: Qubo) -> None:
-    """Raise `UnsupportedError` where a coefficient or the offset is not finite."""
-    wrong = int((~np.isfinite(qubo.Q.data)).sum())
-    if wrong or not np.isfinite(qubo.offset):
-        raise UnsupportedError(
-            f"{name}: {wrong} coefficients of the QUBO and the offset {qubo.offset} are not all "
-            "finite: lower the penalty, or mend the data that it was made of"
-        )
 
 
 def scaled(qubo: Qubo) -> Qubo:
