@@ -138,10 +138,7 @@ def _beta_range(model: Any) -> tuple[float, float]:
     """Return first and last inverse temperature for spins, the rule of dwave-samplers.
 
     At first each spin flips with probability ½ at least, whatever its neighbors do; at last there
-    is `CALL_WORK = 60.0
-"""Work of a piece of a schedule per coupling: several times what it takes to hand these over."""
-
-LARGEST_EXCITATION` of a thermal flip in a sweep, if each spin is held by no more than its
+    is `LARGEST_EXCITATION` of a thermal flip in a sweep, if each spin is held by no more than its
     smallest coefficient. (dwave-samplers computes it in Python, at each call anew.)
     """
     h, (row, column, value), _ = model.to_numpy_vectors()
@@ -154,7 +151,4 @@ LARGEST_EXCITATION` of a thermal flip in a sweep, if each spin is held by no mor
         return 0.1, 1.0
     gap = float(least.min())
     weakest = int((least == gap).sum())
-    return np.log(2.0) / (2.0 * field), np.log(weakest / CALL_WORK = 60.0
-"""Work of a piece of a schedule per coupling: several times what it takes to hand these over."""
-
-LARGEST_EXCITATION) / (2.0 * gap)
+    return np.log(2.0) / (2.0 * field), np.log(weakest / LARGEST_EXCITATION) / (2.0 * gap)
