@@ -29,7 +29,7 @@ from gridopt.solver import check_option
 
 MOST_BITS = 20_000
 
-CALL_WORK = 60.0
+CALL_WORK = 20.0
 """Work of a piece of a schedule per coupling: several times what it takes to hand these over."""
 
 LARGEST_EXCITATION = 0.01
