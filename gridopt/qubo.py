@@ -23,7 +23,7 @@ from gridopt.encoding import Discretized, Lowering, discretized, on_grid, raise_
 from gridopt.errors import OptionError, PrecisionError, UnsupportedError
 from gridopt.lift import Lift
 from gridopt.penalties import Penalty, Row, UnitError, Units, penalties_of, polynomial
-from gridopt.program import Program
+from gridopt.program import Program, ProgramBuilder
 from gridopt.reduction import entries_of
 from gridopt.run_penalties import run_penalty
 from gridopt.soft import Soft, soft_rows, with_soft
@@ -96,6 +96,65 @@ class Qubo:
     objective_range: float
     structure: Structure = field(default_factory=Structure)
     soft: tuple[Soft, ...] = ()
+
+    @staticmethod
+    def of(
+        Q: npt.ArrayLike | sparse.sparray,
+        offset: float = 0.0,
+        labels: Listing[str] | None = None,
+    ) -> Qubo:
+        """Return z'Qz + offset, which comes from no program, as a QUBO of its own bits.
+
+        Parameters
+        ----------
+        Q : array or scipy.sparse array, (n, n)
+            Of any form; entries below the diagonal are added to those above.
+        offset : float
+        labels : sequence of str or None
+            Names of the bits; ``z[0]``, ``z[1]``, … where None.
+
+        Raises
+        ------
+        ValueError
+            Where `Q` is not square or the labels are not n.
+        """
+        given = sparse.coo_array(Q)
+        n = given.shape[0]
+        if given.shape != (n, n) or (labels is not None and len(labels) != n):
+            raise ValueError(
+                f"Q of shape {given.shape} and {n if labels is None else len(labels)} labels make "
+                "no QUBO; expected a square Q and as many labels as rows"
+            )
+        row, column = (np.asarray(place, dtype=np.int64) for place in given.coords)
+        place = np.minimum(row, column), np.maximum(row, column)
+        value = np.asarray(given.data, dtype=np.float64)
+        matrix = sparse.csr_array(sparse.coo_array((value, place), shape=(n, n)))
+        matrix.eliminate_zeros()
+        return Qubo(
+            Q=matrix,
+            offset=float(offset),
+            lift=Lift.identity(n),
+            penalties={},
+            exact=True,
+            resolution=None,
+            n_slack=0,
+            rounded=(),
+            labels=tuple(labels) if labels is not None else tuple(f"z[{k}]" for k in range(n)),
+            objective_range=float(np.abs(matrix.data).sum()),
+        )
+
+    def program(self) -> Program:
+        """Return the program over the bits that this QUBO minimizes, without a row.
+
+        Any solver takes it; `to_qubo` of it is this QUBO again.
+        """
+        b = ProgramBuilder()
+        z = b.binary("z", (self.n_bits,))
+        first, second, value = self.couplings()
+        b.minimize(self.linear, z)
+        b.minimize_product(value, z[first], z[second])
+        b.minimize_constant(self.offset)
+        return b.program()
 
     @property
     def n_bits(self) -> int:

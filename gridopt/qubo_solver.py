@@ -20,7 +20,7 @@ import numpy as np
 
 from gridopt.arrays import FloatArray
 from gridopt.encoding import Lowering
-from gridopt.errors import UnsupportedError
+from gridopt.errors import TooLargeError, UnsupportedError
 from gridopt.fixing import fixed_by_reduced_cost
 from gridopt.judging import Judged, Judging
 from gridopt.linear_prices import LinearPrices, linear_prices
@@ -150,6 +150,32 @@ def check_whole(owner: str, option: str, value: object, least: int, most: int) -
     whole = isinstance(value, int) and not isinstance(value, bool)
     right = whole and least <= value <= most  # type: ignore[operator]
     check_option(owner, option, value, right, f"a whole number, {least} to {most}")
+
+
+def check_whole_or_none(owner: str, option: str, value: object, least: int, most: int) -> None:
+    """Check that an option is a whole number in a range, or None: chosen automatically."""
+    if value is not None:
+        check_whole(owner, option, value, least, most)
+
+
+def check_fits(owner: str, qubo: Qubo, most_bits: int) -> None:
+    """Check that a QUBO is not too large and that its numbers are finite.
+
+    Raises
+    ------
+    TooLargeError, UnsupportedError
+    """
+    if qubo.n_bits > most_bits:
+        raise TooLargeError(
+            f"{owner} takes up to {most_bits} bits, this needs {qubo.n_bits} ({qubo.n_slack} of "
+            "them slack): take a window of fewer hours or units, a coarser resolution or fewer "
+            "levels, or the solver highs"
+        )
+    wrong = int((~np.isfinite(qubo.Q.data)).sum()) + (not np.isfinite(qubo.offset))
+    if wrong:
+        raise UnsupportedError(
+            f"{wrong} numbers of the QUBO are not finite: lower the penalty, or mend the data"
+        )
 
 
 class _Solve:
