@@ -55,9 +55,12 @@ MAY_IMPORT = {
     "structure": "errors arrays",
     "qubo": f"{MODEL} {LOWERING} structure solver",
     "samples": "arrays qubo",
+    "annealing_kernels": "arrays",
+    "native_moves": "errors arrays structure annealing_kernels",
+    "annealing": "arrays structure qubo samples annealing_kernels native_moves",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "qubo_solver": f"{MODEL} {LOWERING} structure qubo samples solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} structure qubo samples qubo_solver solver",
+    "solvers": f"{MODEL} {LOWERING} {MILP} structure qubo samples qubo_solver solver annealing",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -80,6 +83,7 @@ ONLY_IN = {
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers",
+    "numba": "annealing_kernels",
     "neal": "solvers",
     "dwave": "solvers",
     "qiskit": "solvers.qaoa solvers.qiskit_optimization",
