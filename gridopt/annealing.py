@@ -69,6 +69,13 @@ class Read:
     next_sweep: int = 0
     refreshed: int = 0
 
+    @property
+    def native(self) -> Moves:
+        """The moves of a read that has native ones."""
+        if self.moves is None:
+            raise ValueError("this read flips single bits; expected one of a structure")
+        return self.moves
+
 
 class Model(ABC):
     """A QUBO in the form that a kernel takes."""
@@ -197,20 +204,19 @@ class NativeMoves(Model):
 
     def advance(self, read: Read, temperatures: RealArray) -> None:
         """Propose moves of all kinds."""
-        walk, moves = read.walk, read.moves
+        walk = read.walk
         if walk.counts[2] - read.refreshed > 50 * self._entries:
             _set_state(read, self._linear, self._matrix, (walk.sign < 0).astype(np.uint8))
         read.next_sweep = sweep_native(
-            self._rows, walk, moves, self._layout, temperatures, read.next_sweep, CHUNK
+            self._rows, walk, read.native, self._layout, temperatures, read.next_sweep, CHUNK
         )
 
     def settle(self, read: Read) -> None:
         """Descend by random moves from the best state."""
-        assert read.moves is not None
         best = read.walk.best
         _set_state(read, self._linear, self._matrix, best)
         read.walk.energies[1] = read.walk.energies[0]
-        self._layout.adopt(best, read.moves)
+        self._layout.adopt(best, read.native)
         _descend(self, read)
 
     def changes(self) -> tuple[FloatArray, FloatArray]:
@@ -224,11 +230,11 @@ class NativeMoves(Model):
         return np.concatenate(random), np.concatenate(minimal)
 
     def _recorded(self, read: Read, temperatures: FloatArray) -> FloatArray:
-        assert read.moves is not None
-        read.moves.n_recorded[0] = 0
+        moves = read.native
+        moves.n_recorded[0] = 0
         read.next_sweep = 0
         self.advance(read, temperatures)
-        return read.moves.recorded[: read.moves.n_recorded[0]].copy()
+        return moves.recorded[: moves.n_recorded[0]].copy()
 
 
 def _symmetric(qubo: Qubo) -> sparse.csr_array:
@@ -250,7 +256,7 @@ def _fits_single(linear: FloatArray, couplings: sparse.csr_array) -> bool:
 
 
 def _generator(seed: SeedSequence) -> RandomState:
-    return seed.generate_state(1, np.uint64)
+    return np.asarray(seed.generate_state(1, np.uint64), dtype=np.uint64)
 
 
 def _walk(linear: RealArray, bits: BitArray, rng: RandomState) -> Walk:
@@ -365,9 +371,10 @@ def timed_rounds(
 ) -> Iterator[Round]:
     """Yield rounds until time is up, each begun when the last one is done.
 
-    With given `sweeps` there are more and more reads in a round, up to a tenth of the time. Without,
-    a round has one read for each thread, of `least` sweeps at first and then of the largest `least`
-    · 2ᵏ that by the time of the last round takes a quarter of the time, or of what is left of it.
+    With given `sweeps` there are more and more reads in a round, up to a tenth of the time.
+    Without, a round has one read for each thread, of `least` sweeps at first and then of the
+    largest `least` · 2ᵏ that by the time of the last round takes a quarter of the time, or what is
+    left of it.
     """
     whole_s = deadline.left_s
     round_ = Round(threads, sweeps or least)
@@ -415,7 +422,7 @@ class Crew:
         self.counts = np.zeros(3, dtype=np.int64)
 
     def run(self, rounds: Iterator[Round]) -> Iterator[BitArray]:
-        """Yield the best states of the reads of each round, (reads, n), in the order of their seeds.
+        """Yield the best states of the reads of each round, (reads, n), by their seeds.
 
         Reads that are cut short give their best so far; those not begun by then are left out,
         except the first of all. `KeyboardInterrupt` is raised after the states are yielded.

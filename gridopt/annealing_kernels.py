@@ -1,9 +1,10 @@
 """The inner loop of annealing by single flips, compiled by numba.
 
-It sweeps over the bits in order and keeps, for every bit i, its sign t_i = 1 − 2 z_i and its field
-f_i = Q_ii + Σ_j S_ij z_j, with S = Q + Q' without its diagonal, so that flipping i changes the energy
-by t_i f_i. A flip is accepted where t_i f_i < T·e with e from the exponential distribution, which is
-the rule of Metropolis et al. (1953, doi 10.1063/1.1699114) without an exponential in the loop.
+It sweeps over the bits in order and keeps, for every bit i, its sign t_i = 1 − 2 z_i and its
+field f_i = Q_ii + Σ_j S_ij z_j, with S = Q + Q' without its diagonal: flipping i changes the
+energy by t_i f_i. A flip is accepted where t_i f_i < T·e with e from the exponential distribution,
+which is the rule of Metropolis et al. (1953, doi 10.1063/1.1699114) without an exponential in the
+loop.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def jit(function: Function) -> Function:
     The machine code is kept beside the source or in the user's cache; where neither can be
     written, each process compiles it once.
     """
+    compiled: Any
     try:
         compiled = numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # no place to keep it

@@ -2,15 +2,15 @@
 
 Bits of a cardinality: a one and a zero of it change places, in one cardinality or in two at once.
 Bits of a sequence: a block of periods is toggled, a switch is moved, a run is shifted, or two
-sequences exchange what they do over a block: any block, a whole run, or the periods next to a switch
-(one unit goes on where another goes off). A move that would break a minimum run, or change what is
-fixed, is no move. All other bits: flips.
+sequences exchange what they do over a block: any block, a whole run, or the periods beside a
+switch (one unit goes on where another goes off). A move that would break a minimum run, or change
+what is fixed, is no move. All other bits: flips.
 
 Toggles, exchanges of any block and swaps of a one and a zero are proposed as often in either
-direction. The others are too, except where a moved switch swallows a run, or where the partner of an
-exchanged run has switches inside it or goes on beyond it: there the reverse move has another
-probability, or is made of other moves, and the chain is no exact sampler of the Boltzmann
-distribution. For finding low energies that does not matter.
+direction. So are the others, except where a moved switch swallows a run, where a shifted run
+touches another, and where the partner in an exchange beside a switch or of a run has switches of
+its own there, or goes on beyond it: the way back then has another probability, or is made of other
+moves, and the chain samples the Boltzmann distribution only nearly. Annealing needs no more.
 """
 
 from __future__ import annotations
@@ -134,9 +134,7 @@ class Layout(NamedTuple):
         members = self.members.copy()
         begin_free(self.free, bits, rng)
         begin_groups(self.group_start, self.ones, members, bits, rng)
-        stuck = begin_sequences(
-            self.periods, self.lengths, self.before, self.least, states, bits, rng
-        )
+        stuck = begin_sequences(self, states, bits, rng)
         if stuck >= 0:
             raise UnsupportedError(
                 f"sequence {stuck} of the structure has no feasible state: its fixed periods, "
@@ -159,16 +157,12 @@ def _joined(parts: list[IntArray]) -> IntArray:
 
 
 def _check(structure: Structure, n_bits: int) -> None:
-    faults = [
-        fault
-        for kind, rules in (
-            ("cardinality", structure.cardinalities),
-            ("sequence", structure.sequences),
-        )
-        for place, rule in enumerate(rules)
-        for fault in _faults(f"{kind} {place}", rule, n_bits)
+    rules: list[tuple[str, Cardinality | Sequence]] = [
+        *((f"cardinality {k}", rule) for k, rule in enumerate(structure.cardinalities)),
+        *((f"sequence {k}", rule) for k, rule in enumerate(structure.sequences)),
     ]
-    used = _joined([rule.bits for rule in (*structure.cardinalities, *structure.sequences)])
+    faults = [fault for name, rule in rules for fault in _faults(name, rule, n_bits)]
+    used = _joined([rule.bits for _, rule in rules])
     bit, times = np.unique(used[used >= 0], return_counts=True)
     faults += [f"bit {k} is in {m} rules" for k, m in zip(bit, times, strict=True) if m > 1]
     if faults:
@@ -189,13 +183,13 @@ def _faults(name: str, rule: Cardinality | Sequence, n_bits: int) -> list[str]:
 
 
 @jit
-def below(rng: RandomState, n: int) -> int:
+def below(rng: RandomState, n: int) -> Any:
     """Return a random whole number from 0 to n − 1."""
     return np.int64(((draw(rng) >> _U(32)) * _U(n)) >> _U(32))
 
 
 @jit
-def length_up_to(rng: RandomState, longest: int) -> int:
+def length_up_to(rng: RandomState, longest: int) -> Any:
     """Return a random length from 1 to `longest`, short ones more often."""
     return 1 + below(rng, 1 + below(rng, longest))
 
@@ -221,55 +215,49 @@ def begin_groups(
 
 
 @jit
-def begin_sequences(
-    periods: IntArray,
-    lengths: IntArray,
-    before: IntArray,
-    least: IntArray,
-    states: StateArray,
-    bits: StateArray,
-    rng: RandomState,
-) -> int:
-    """Choose a feasible state of every sequence at random; return the first without one, or −1.
-
-    Backward it finds from which (state, age) each period can be reached and all later ones be
-    completed; forward it chooses among the states that can.
-    """
-    longest = 1
-    for s in range(len(lengths)):
-        longest = max(longest, least[s, 0], least[s, 1])
-    for s in range(len(lengths)):
-        T = lengths[s]
-        can = np.zeros((T + 1, 2, longest + 1), dtype=np.uint8)
-        can[T] = 1
-        for t in range(T - 1, -1, -1):
-            for now in range(2):
-                if not may_be(periods[s, t], now):
-                    continue
-                other = 1 - now
-                for age in range(1, least[s, now] + 1):
-                    if can[t + 1, now, min(age + 1, least[s, now])]:
-                        can[t, now, age] = 1
-                if can[t + 1, now, 1]:
-                    can[t, other, least[s, other]] = 1
-        state = 1 if before[s] > 0 else 0
-        age = min(abs(before[s]), least[s, state])
+def begin_sequences(layout: Layout, states: StateArray, bits: StateArray, rng: RandomState) -> int:
+    """Choose a feasible state of every sequence at random; return the first without one, or −1."""
+    for s in range(len(layout.lengths)):
+        periods, least = layout.periods[s, : layout.lengths[s]], layout.least[s]
+        can = completable(periods, least)
+        state = 1 if layout.before[s] > 0 else 0
+        age = min(abs(layout.before[s]), least[state])
         if not can[0, state, age]:
             return s
-        for t in range(T):
-            next_age = min(age + 1, least[s, state])
-            stays = may_be(periods[s, t], state) and can[t + 1, state, next_age]
-            other = 1 - state
-            turns = age >= least[s, state] and may_be(periods[s, t], other)
-            turns = turns and can[t + 1, other, 1]
+        for t in range(len(periods)):
+            next_age = min(age + 1, least[state])
+            stays = may_be(periods[t], state) and can[t + 1, state, next_age]
+            turns = (
+                age == least[state] and may_be(periods[t], 1 - state) and can[t + 1, 1 - state, 1]
+            )
             if turns and (not stays or below(rng, 2)):
-                state, age = other, 1
+                state, age = 1 - state, 1
             else:
                 age = next_age
             states[s, t] = state
-            if periods[s, t] >= 0:
-                bits[periods[s, t]] = state
+            if periods[t] >= 0:
+                bits[periods[t]] = state
     return -1
+
+
+@jit
+def completable(periods: IntArray, least: IntArray) -> StateArray:
+    """Return whether all from period t on can be chosen: (T + 1, 2, longest least length + 1).
+
+    It depends on t, on the state of the period before it, and on how long that has lasted, up to
+    its least length.
+    """
+    T = len(periods)
+    can = np.zeros((T + 1, 2, least.max() + 1), dtype=np.uint8)
+    can[T] = 1
+    for t in range(T - 1, -1, -1):
+        for now in range(2):
+            if not may_be(periods[t], now):
+                continue
+            for age in range(1, least[now] + 1):
+                can[t, now, age] |= can[t + 1, now, min(age + 1, least[now])]
+            can[t, 1 - now, least[1 - now]] |= can[t + 1, now, 1]
+    return can
 
 
 @jit
@@ -343,7 +331,7 @@ def list_exchange(
 
 
 @jit
-def random_switch(state: StateArray, length: int, before: int, rng: RandomState) -> int:
+def random_switch(state: StateArray, length: int, before: int, rng: RandomState) -> Any:
     """Return a period that differs from the one before it, each as likely; −1 where none is met."""
     for _ in range(2 * length):
         t = below(rng, length)
@@ -600,7 +588,7 @@ def sweep_native(
     temperatures: FloatArray,
     first: int,
     budget: int,
-) -> int:
+) -> Any:
     """Sweep from sweep `first` on until none is left or `budget` is used; return the next one.
 
     One sweep proposes as many moves as there are bits and fixed periods.

@@ -87,7 +87,7 @@ class Qubo:
             Of the bits; ``"bit 0"``, ``"bit 1"``, … where None.
         """
         given = sparse.csr_array(Q if sparse.issparse(Q) else np.asarray(Q, dtype=np.float64))
-        upper = sparse.csr_array(sparse.triu(given) + sparse.tril(given, -1).T, dtype=np.float64)
+        upper = sparse.csr_array(sparse.triu(given) + sparse.tril(given, -1).T).astype(np.float64)
         upper.sum_duplicates()
         upper.eliminate_zeros()
         n = upper.shape[0]

@@ -1,4 +1,4 @@
-"""Simulated annealing of the QUBO by compiled kernels of our own, with moves that keep structure."""
+"""Simulated annealing by compiled kernels of our own, with moves that keep a structure."""
 
 from __future__ import annotations
 
