@@ -63,12 +63,15 @@ MAY_IMPORT = {
     "samples": "arrays qubo",
     "fixing": f"{MODEL} linear_prices",
     "success": "",
+    "annealing_kernels": "arrays",
+    "native_moves": "errors arrays structure annealing_kernels",
+    "annealing": "arrays structure qubo samples annealing_kernels native_moves",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "view": f"{MODEL} linear_prices",
     "redispatch": f"{MODEL} samples solver solvers.highs",
     "judging": f"{MODEL} qubo samples solver {JUDGING}",
     "qubo_solver": f"{MODEL} {LOWERING} {SAMPLING} {JUDGING} linear_prices solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} qubo_solver solver",
+    "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} qubo_solver solver annealing",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -90,7 +93,8 @@ ONLY_IN = {
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
-    "dimod": "solvers qubo_presolve",
+    "dimod": "solvers qubo_presolve exports",
+    "numba": "annealing_kernels native_moves",
     "neal": "solvers",
     "dwave": "solvers qubo_presolve",
     "qiskit": "solvers.qaoa solvers.qiskit_optimization",
