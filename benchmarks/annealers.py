@@ -1,4 +1,4 @@
-"""`anneal` beside dwave-neal, tabu search and OpenJij: the energy at equal wall time, and the speed.
+"""`anneal` beside dwave-neal, tabu search and OpenJij: energy at equal wall time, and speed.
 
 The graphs are of the kinds of the Gset (random, random with signs, toroidal; unit weights) as
 maximum cuts, one is dense with whole coefficients from −100 to 100. All are generated from seeds.
@@ -195,7 +195,7 @@ def _sweep_neal(qubo: Qubo, schedule: Schedule, sweeps: int) -> None:
 
 
 def rows(seconds: float = 10.0, repeats: int = 3) -> list[Row]:
-    """Return one row for each graph and sampler: medians over the seeds 0, 1, 2, …"""
+    """Return one row for each graph and sampler: medians over the seeds 0, 1, 2 and so on."""
     return [
         _row(name, qubo, sampler, seconds, repeats)
         for name, qubo in graphs().items()

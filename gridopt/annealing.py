@@ -83,6 +83,13 @@ class Model(ABC):
     kernel: str
     """``"sparse"``, ``"dense"`` or ``"native"``."""
     moves_per_sweep: int
+    flips_per_move: int
+    """How many single flips take the time of one move."""
+
+    @property
+    def work_per_sweep(self) -> int:
+        """Time of a sweep, in single flips."""
+        return self.moves_per_sweep * self.flips_per_move
 
     @abstractmethod
     def begin(self, seed: SeedSequence, recorded: int = 0) -> Read:
@@ -118,6 +125,7 @@ class SingleFlips(Model):
 
     def __init__(self, qubo: Qubo) -> None:
         n = self.moves_per_sweep = qubo.n_bits
+        self.flips_per_move = 1
         couplings = _symmetric(qubo)
         self._exact = _fits_single(qubo.linear, couplings)
         self._dtype = np.dtype(np.float32 if self._exact else np.float64)
@@ -174,6 +182,7 @@ class NativeMoves(Model):
     """Moves that keep the structure of a QUBO."""
 
     kernel = "native"
+    flips_per_move = 200
 
     def __init__(self, qubo: Qubo) -> None:
         self._layout = Layout.of(qubo.structure, qubo.n_bits)
@@ -196,7 +205,10 @@ class NativeMoves(Model):
             mark=np.zeros(self._n_bits),
             recorded=np.zeros(recorded),
             n_recorded=np.zeros(1, dtype=np.int64),
+            total=np.zeros(len(self._layout.lowest)),
+            missed=np.zeros(1),
         )
+        self._layout.adopt(bits, moves)
         read = Read(_walk(self._linear, bits, rng), moves)
         _set_state(read, self._linear, self._matrix, bits)
         read.walk.energies[1] = read.walk.energies[0]
@@ -332,14 +344,15 @@ class Schedule:
         return np.geomspace(self.initial, self.final, sweeps)
 
 
-def automatic_sweeps(moves_per_sweep: int) -> int:
-    """Return 20 for each move of a sweep, at least 500, but 5·10⁷ moves at most in one read."""
-    return max(min(max(20 * moves_per_sweep, 500), 50_000_000 // moves_per_sweep), 100)
+def automatic_sweeps(model: Model) -> int:
+    """Return 20 for each move of a sweep, at least 500, but work of 5·10⁷ at most in one read."""
+    wanted = max(20 * model.moves_per_sweep, 500)
+    return max(min(wanted, 50_000_000 // model.work_per_sweep), 100)
 
 
-def automatic_reads(moves_per_sweep: int, sweeps: int) -> int:
-    """Return reads for 2·10⁸ moves in all, 8 at least and 100 at most."""
-    return min(max(200_000_000 // (moves_per_sweep * sweeps), 8), 100)
+def automatic_reads(model: Model, sweeps: int) -> int:
+    """Return reads for work of 2·10⁸ in all, 8 at least and 100 at most."""
+    return min(max(200_000_000 // (model.work_per_sweep * sweeps), 8), 100)
 
 
 @dataclass(frozen=True)
@@ -355,9 +368,9 @@ class Round:
     sweeps: int
 
 
-def fixed_rounds(reads: int, sweeps: int, moves_per_sweep: int, threads: int) -> Iterator[Round]:
-    """Yield rounds of 1, 2, 4, … reads, up to some 10⁸ moves a round and thread."""
-    most = max(100_000_000 // (moves_per_sweep * sweeps), 1) * threads
+def fixed_rounds(reads: int, sweeps: int, work_per_sweep: int, threads: int) -> Iterator[Round]:
+    """Yield rounds of 1, 2, 4, … reads, up to work of some 10⁸ a round and thread."""
+    most = max(100_000_000 // (work_per_sweep * sweeps), 1) * threads
     size, left = 1, reads
     while left:
         now = min(size, most, left)

@@ -4,7 +4,8 @@ Bits of a cardinality: a one and a zero of it change places, in one cardinality 
 Bits of a sequence: a block of periods is toggled, a switch is moved, a run is shifted, or two
 sequences exchange what they do over a block: any block, a whole run, or the periods beside a
 switch (one unit goes on where another goes off). A move that would break a minimum run, or change
-what is fixed, is no move. All other bits: flips.
+what is fixed, is no move. All other bits: flips. Inequalities hold back whatever moves: none is
+made by which they are missed more, and one by which they are missed less at any temperature.
 
 Toggles, exchanges of any block and swaps of a one and a zero are proposed as often in either
 direction. So are the others, except where a moved switch swallows a run, where a shifted run
@@ -23,11 +24,14 @@ import numpy.typing as npt
 from gridopt.annealing_kernels import RandomState, Rows, Walk, draw, jit, push
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.errors import UnsupportedError
-from gridopt.structure import ALWAYS_OFF, ALWAYS_ON, Cardinality, Sequence, Structure
+from gridopt.structure import ALWAYS_OFF, ALWAYS_ON, ROOM, Cardinality, Sequence, Structure
 
 StateArray = npt.NDArray[np.uint8]
 
 _U = np.uint64
+SMALL = 1e-9
+"""Changes of what an inequality is missed by that are rounding."""
+
 _SCAN = 8
 """An entry of a row is searched where the row is longer than this times the bits that move."""
 
@@ -45,6 +49,10 @@ class Moves(NamedTuple):
         Room for the bits that move, and for their signs.
     recorded, n_recorded : arrays, (any), (1,)
         Energy changes of the first moves, and how many there are.
+    total : array, (K,)
+        Weighted sum of each inequality.
+    missed : array, (1,)
+        By how much all inequalities together are missed.
     """
 
     states: StateArray
@@ -53,6 +61,8 @@ class Moves(NamedTuple):
     mark: FloatArray
     recorded: FloatArray
     n_recorded: IntArray
+    total: FloatArray
+    missed: FloatArray
 
 
 class Layout(NamedTuple):
@@ -73,6 +83,10 @@ class Layout(NamedTuple):
         Least length of a run of zeros and of a run of ones.
     place : array, (n,)
         Where each bit stands in `periods`, flattened.
+    weights : Rows
+        Of each bit: the inequalities that it is in, and its weight in each.
+    lowest, highest : arrays, (K,)
+        Limits of the inequalities, with room for rounding.
     """
 
     free: IntArray
@@ -84,6 +98,9 @@ class Layout(NamedTuple):
     before: IntArray
     least: IntArray
     place: IntArray
+    weights: Rows
+    lowest: FloatArray
+    highest: FloatArray
 
     @staticmethod
     def of(structure: Structure, n_bits: int) -> Layout:
@@ -107,6 +124,7 @@ class Layout(NamedTuple):
         is_free[periods[periods >= 0]] = False
         place = np.zeros(n_bits, dtype=np.int64)
         place[periods[periods >= 0]] = np.flatnonzero(periods >= 0)
+        weights, lowest, highest = _inequalities(structure, n_bits)
         return Layout(
             free=np.flatnonzero(is_free),
             group_start=np.cumsum([0, *(len(group.bits) for group in groups)], dtype=np.int64),
@@ -119,6 +137,9 @@ class Layout(NamedTuple):
                 [(sequence.min_off, sequence.min_on) for sequence in sequences], dtype=np.int64
             ).reshape(-1, 2),
             place=place,
+            weights=weights,
+            lowest=lowest,
+            highest=highest,
         )
 
     def start(self, n_bits: int, rng: RandomState) -> tuple[StateArray, StateArray, IntArray]:
@@ -144,11 +165,30 @@ class Layout(NamedTuple):
         return bits, states, members
 
     def adopt(self, bits: StateArray, moves: Moves) -> None:
-        """Write the sequences and the members of a state to `moves`."""
+        """Write sequences, members and sums of a state to `moves`."""
+        count_up(self.weights, bits, moves.total)
+        below, above = self.lowest - moves.total, moves.total - self.highest
+        moves.missed[0] = np.maximum(np.maximum(below, above), 0.0).sum()
         decided = self.periods >= 0
         moves.states[decided] = bits[self.periods[decided]]
         group = np.repeat(np.arange(len(self.ones)), np.diff(self.group_start))
         moves.members[:] = self.members[np.lexsort((1 - bits[self.members], group))]
+
+
+def _inequalities(structure: Structure, n_bits: int) -> tuple[Rows, FloatArray, FloatArray]:
+    """Return the inequalities of each bit, and their limits with room for rounding."""
+    rules = structure.inequalities
+    bits = _joined([rule.bits for rule in rules])
+    number = np.repeat(np.arange(len(rules)), [len(rule.bits) for rule in rules])
+    weights = np.concatenate([np.zeros(0), *(rule.weights for rule in rules)])
+    order = np.argsort(bits, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(bits, minlength=n_bits))]).astype(np.int64)
+    room = np.array([ROOM * np.abs(rule.weights).max(initial=1.0) for rule in rules])
+    return (
+        Rows(start, number[order].astype(np.int32), weights[order]),
+        np.array([rule.lower for rule in rules]) - room,
+        np.array([rule.upper for rule in rules]) + room,
+    )
 
 
 def _joined(parts: list[IntArray]) -> IntArray:
@@ -180,6 +220,15 @@ def _faults(name: str, rule: Cardinality | Sequence, n_bits: int) -> list[str]:
     elif min(rule.min_on, rule.min_off) < 1 or rule.before == 0:
         faults.append(f"{name} has a least length below 1, or a before of 0")
     return faults
+
+
+@jit
+def count_up(weights: Rows, bits: StateArray, total: FloatArray) -> None:
+    """Write the weighted sums of a state to `total`."""
+    total[:] = 0.0
+    for i in range(len(bits)):
+        for k in range(weights.start[i], weights.start[i + 1]):
+            total[weights.column[k]] += bits[i] * weights.value[k]
 
 
 @jit
@@ -434,8 +483,53 @@ def energy_change(rows: Rows, walk: Walk, moves: Moves, n_moved: int) -> float:
 
 
 @jit
-def decide(rows: Rows, walk: Walk, moves: Moves, n_moved: int, temperature: float) -> bool:
+def missed_by(layout: Layout, k: int, total: float) -> float:
+    """Return by how much inequality k is missed at a sum."""
+    return max(layout.lowest[k] - total, total - layout.highest[k], 0.0)
+
+
+@jit
+def add_weights(layout: Layout, walk: Walk, moves: Moves, n_moved: int, direction: float) -> float:
+    """Make (1) or take back (−1) the listed bits' move in all sums; return what it adds to misses.
+
+    The sums follow the signs before the move.
+    """
+    weights, added = layout.weights, 0.0
+    for a in range(n_moved):
+        i = moves.moved[a]
+        for k in range(weights.start[i], weights.start[i + 1]):
+            row = weights.column[k]
+            added -= missed_by(layout, row, moves.total[row])
+            moves.total[row] += direction * walk.sign[i] * weights.value[k]
+            added += missed_by(layout, row, moves.total[row])
+    return added
+
+
+@jit
+def decide(
+    rows: Rows, walk: Walk, moves: Moves, layout: Layout, n_moved: int, temperature: float
+) -> bool:
     """Accept or reject the move of the listed bits; where it is accepted, make it."""
+    added = 0.0
+    if len(moves.total):
+        added = add_weights(layout, walk, moves, n_moved, 1.0)
+        if added > SMALL:
+            add_weights(layout, walk, moves, n_moved, -1.0)
+            walk.counts[0] += 1
+            return False
+    if not pays(rows, walk, moves, n_moved, np.inf if added < -SMALL else temperature):
+        if len(moves.total):
+            add_weights(layout, walk, moves, n_moved, -1.0)
+        return False
+    if added < -SMALL:  # whatever was best before missed more
+        moves.missed[0] += added
+        walk.energies[1] = walk.energies[0]
+    return True
+
+
+@jit
+def pays(rows: Rows, walk: Walk, moves: Moves, n_moved: int, temperature: float) -> bool:
+    """Accept or reject the move of the listed bits by its energy; where it is accepted, make it."""
     change = energy_change(rows, walk, moves, n_moved)
     walk.counts[0] += 1
     if moves.n_recorded[0] < len(moves.recorded):
@@ -470,7 +564,7 @@ def flip_free(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature:
     """Propose to flip each free bit once."""
     for i in layout.free:
         moves.moved[0] = i
-        decide(rows, walk, moves, 1, temperature)
+        decide(rows, walk, moves, layout, 1, temperature)
 
 
 @jit
@@ -500,7 +594,7 @@ def swap_members(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperatu
                 continue
             moved[2], moved[3] = members[other_one], members[other_zero]
             n_moved = 4
-        if decide(rows, walk, moves, n_moved, temperature):
+        if decide(rows, walk, moves, layout, n_moved, temperature):
             members[one], members[zero] = members[zero], members[one]
             if n_moved == 4:
                 members[other_one], members[other_zero] = members[other_zero], members[other_one]
@@ -575,7 +669,7 @@ def change_sequences(
         right = holds(layout, moves, a, start, stop)
         if right and b != a:
             right = holds(layout, moves, b, start, stop)
-        if not right or not decide(rows, walk, moves, n_moved, temperature):
+        if not right or not decide(rows, walk, moves, layout, n_moved, temperature):
             toggle_states(layout, moves, n_moved)
 
 

@@ -156,38 +156,6 @@ class Qubo:
         b.minimize_constant(self.offset)
         return b.program()
 
-    @staticmethod
-    def of(
-        Q: sparse.sparray | npt.ArrayLike, offset: float = 0.0, labels: Sequence[str] | None = None
-    ) -> Qubo:
-        """Return the QUBO of any square matrix, z'Qz + offset: no program, no penalties.
-
-        Parameters
-        ----------
-        Q : array_like or sparse array, (n, n)
-            Entries below the diagonal are added to those above.
-        offset : float
-        labels : sequence of str or None
-            Of the bits; ``"bit 0"``, ``"bit 1"``, … where None.
-        """
-        given = sparse.csr_array(Q if sparse.issparse(Q) else np.asarray(Q, dtype=np.float64))
-        upper = sparse.csr_array(sparse.triu(given) + sparse.tril(given, -1).T).astype(np.float64)
-        upper.sum_duplicates()
-        upper.eliminate_zeros()
-        n = upper.shape[0]
-        return Qubo(
-            Q=upper,
-            offset=offset,
-            lift=Lift.identity(n),
-            penalties={},
-            exact=True,
-            resolution=None,
-            n_slack=0,
-            rounded=(),
-            labels=tuple(labels) if labels is not None else tuple(f"bit {k}" for k in range(n)),
-            objective_range=float(np.abs(upper.data).sum()),
-        )
-
     @property
     def n_bits(self) -> int:
         """Number of bits, slack bits among them."""

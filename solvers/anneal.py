@@ -51,11 +51,12 @@ class Anneal(QuboSolver):
     Parameters
     ----------
     reads : int or None
-        Number of independent runs. None for 2·10⁸ proposed moves in all, 8 reads at least and 100
-        at most; with a time limit, for reads until time is up.
+        Number of independent runs. None for 2·10⁸ flips in all, 8 reads at least and 100 at most;
+        with a time limit, for reads until time is up. A move that keeps a structure counts as 200
+        flips.
     sweeps : int or None
         Of each run; one sweep proposes a move for each bit. None for 20 sweeps for each bit, at
-        least 500, and at most 5·10⁷ moves in a run. Where neither this nor `reads` is given and
+        least 500, and at most 5·10⁷ flips in a run. Where neither this nor `reads` is given and
         there is a time limit, runs get longer until one takes a quarter of the time: then the
         answer depends on the speed of the machine.
     initial_temperature, final_temperature : float or None
@@ -113,8 +114,8 @@ class Anneal(QuboSolver):
 
     @property
     def native(self) -> frozenset[Native]:
-        """Cardinalities and sequences."""
-        return frozenset({"cardinality", "sequence"})
+        """Cardinalities, sequences and inequalities."""
+        return frozenset({"cardinality", "sequence", "inequality"})
 
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` where the kernels would take more than `MOST_BYTES`."""
@@ -155,8 +156,8 @@ class Anneal(QuboSolver):
             )
 
     def _rounds(self, model: Model, threads: int, deadline: Deadline) -> Iterator[Round]:
-        moves = model.moves_per_sweep
-        sweeps = self.sweeps or automatic_sweeps(moves)
+        sweeps = self.sweeps or automatic_sweeps(model)
         if self.reads is None and np.isfinite(deadline.at_s):
             return timed_rounds(self.sweeps, max(sweeps // 64, 50), threads, deadline)
-        return fixed_rounds(self.reads or automatic_reads(moves, sweeps), sweeps, moves, threads)
+        reads = self.reads or automatic_reads(model, sweeps)
+        return fixed_rounds(reads, sweeps, model.work_per_sweep, threads)
