@@ -561,10 +561,17 @@ def note_best(walk: Walk) -> None:
 
 @jit
 def flip_free(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float) -> None:
-    """Propose to flip each free bit once."""
+    """Propose to flip each free bit, some with another where inequalities hold back."""
+    n_free = len(layout.free)
     for i in layout.free:
         moves.moved[0] = i
-        decide(rows, walk, moves, layout, 1, temperature)
+        n_moved = 1
+        if len(moves.total) and below(walk.rng, 2):
+            other = layout.free[below(walk.rng, n_free)]
+            if other != i:
+                moves.moved[1] = other
+                n_moved = 2
+        decide(rows, walk, moves, layout, n_moved, temperature)
 
 
 @jit
