@@ -72,6 +72,35 @@ class Qubo:
     objective_range: float
     structure: Structure = field(default_factory=Structure)
 
+    @staticmethod
+    def of(Q: npt.ArrayLike, offset: float = 0.0, labels: Sequence[str] | None = None) -> Qubo:
+        """Return the QUBO of a matrix, (n, n), whose bits stand for themselves.
+
+        Parameters
+        ----------
+        Q : array, (n, n)
+            Of any form: what is below the diagonal is added to what is above it.
+        offset : float
+        labels : sequence of str, optional
+            ``"z0"``, ``"z1"``, … by default.
+        """
+        dense = np.asarray(Q, dtype=np.float64)
+        n = len(dense)
+        upper = sparse.csr_array(np.triu(dense) + np.tril(dense, -1).T)
+        upper.eliminate_zeros()
+        return Qubo(
+            Q=upper,
+            offset=offset,
+            lift=Lift.identity(n),
+            penalties={},
+            exact=True,
+            resolution=None,
+            n_slack=0,
+            rounded=(),
+            labels=tuple(labels) if labels is not None else tuple(f"z{k}" for k in range(n)),
+            objective_range=float(np.abs(upper.data).sum()),
+        )
+
     @property
     def n_bits(self) -> int:
         """Number of bits, slack bits among them."""
