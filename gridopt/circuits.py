@@ -112,6 +112,4 @@ def _mixer(circuit: QuantumCircuit, ansatz: Ansatz, beta: float) -> None:
             circuit.ry(theta, i)
     for group in ansatz.groups:
         for i, j in ring_pairs(len(group.bits)):
-            circuit.append(
-                XXPlusYYGate(-2.0 * beta), [int(group.bits[i]), int(group.bits[j])]
-            )
+            circuit.append(XXPlusYYGate(-2.0 * beta), [int(group.bits[i]), int(group.bits[j])])

@@ -1,9 +1,9 @@
 """What a QAOA circuit starts from and mixes with: the same for gates and for the evaluator.
 
 Bits outside of groups start tilted, cos(θ/2)|0⟩ + sin(θ/2)|1⟩, and are mixed by
-e^{+iβ(sin θ X + cos θ Z)}, whose highest state is that start: θ = π/2 is |+⟩ and the mixer X, another
-θ a warm start (Egger, Mareček & Woerner 2021, doi 10.22331/q-2021-06-17-479). Groups of which a
-fixed number are 1 start as the even superposition of the allowed states, and are mixed by
+e^{+iβ(sin θ X + cos θ Z)}, whose highest state is that start: θ = π/2 is |+⟩ and the mixer X,
+another θ a warm start (Egger, Mareček & Woerner 2021, doi 10.22331/q-2021-06-17-479). Groups of
+which a fixed number are 1 start as the even superposition of the allowed states, and are mixed by
 e^{+iβ(XX + YY)/2} on neighbors of a ring, which keeps the number (Hadfield et al. 2019,
 doi 10.3390/a12020034; Wang, Rubin, Dominy & Rieffel 2020, doi 10.1103/PhysRevA.101.012320).
 """
@@ -61,7 +61,7 @@ class Ansatz:
 
 
 def ring_pairs(size: int) -> Iterator[tuple[int, int]]:
-    """Yield neighbors of a ring in the order of their gates: two layers that do not meet, then the rest.
+    """Yield neighbors of a ring in the order of their gates: disjoint ones first.
 
     Examples
     --------

@@ -14,13 +14,14 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.ising import Ising
 from gridopt.qaoa_ansatz import Ansatz, allowed_states, ring_pairs
 from gridopt.qubo import Qubo
@@ -30,43 +31,47 @@ ComplexArray = npt.NDArray[np.complex128]
 BYTES_PER_STATE = 48
 """Amplitude 16, cost 8, order 8; energies and their order while they are made."""
 
-_LOW_QUBITS = 12
-"""Qubits of a block: 64 KiB of amplitudes."""
+_LOW_QUBITS = 11
+"""Qubits of a block: 32 KiB of amplitudes."""
 
 _COLUMNS = 16
 """Columns of blocks that are mixed at once: two cache lines."""
 
 _ENERGY_BLOCK = 1 << 14
 
-_THREADED = 1 << 15
+_THREADED = 1 << 18
 """States from which on it pays to use threads."""
 
 _THREADS = os.cpu_count() or 1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+# Kernels work on slices, first place 0: where numba has to allow for negative places, it leaves the
+# vector registers, and takes four to nine times as long.
+
+
+@numba.njit(cache=True, nogil=True)
 def _phase(
     first: int, last: int, re: FloatArray, im: FloatArray, cost: FloatArray, gamma: float
 ) -> None:
     """Multiply states `first` to `last` by e^{−iγ·cost}.
 
-    Sine and cosine are polynomials on a quarter turn, error 1e-15: the loop runs in vector
-    registers, which calls of the library's do not.
+    Sine and cosine are Taylor polynomials on a quarter turn, error 1e-15 at angles of order 10.
     """
-    for k in range(first, last):
+    re, im, cost = re[first:last], im[first:last], cost[first:last]
+    for k in range(len(cost)):
         angle = gamma * cost[k]
-        quarter = np.floor(angle * 0.6366197723675814 + 0.5)
+        quarters = np.floor(angle * (2.0 / np.pi) + 0.5)
         # π/2 in two parts
-        r = (angle - quarter * 1.5707963267948966) - quarter * 6.123233995736766e-17
+        r = (angle - quarters * 1.5707963267948966) - quarters * 6.123233995736766e-17
         x = r * r
-        sine = 1.0 / 6227020800.0 - x / 1307674368000.0
+        sine = 1.0 / 6227020800.0 - x * (1.0 / 1307674368000.0)
         sine = -1.0 / 39916800.0 + x * sine
         sine = 1.0 / 362880.0 + x * sine
         sine = -1.0 / 5040.0 + x * sine
         sine = 1.0 / 120.0 + x * sine
         sine = -1.0 / 6.0 + x * sine
         sine = r + r * x * sine
-        cosine = -1.0 / 87178291200.0 + x / 20922789888000.0
+        cosine = -1.0 / 87178291200.0 + x * (1.0 / 20922789888000.0)
         cosine = 1.0 / 479001600.0 + x * cosine
         cosine = -1.0 / 3628800.0 + x * cosine
         cosine = 1.0 / 40320.0 + x * cosine
@@ -74,47 +79,61 @@ def _phase(
         cosine = 1.0 / 24.0 + x * cosine
         cosine = -0.5 + x * cosine
         cosine = 1.0 + x * cosine
-        turn = quarter - 4.0 * np.floor(quarter * 0.25)
-        swapped = (turn == 1.0) | (turn == 3.0)
-        c = sine if swapped else cosine
-        s = cosine if swapped else sine
-        c = -c if (turn == 1.0) | (turn == 2.0) else c
-        s = -s if turn >= 2.0 else s
+        halves = np.floor(quarters * 0.5)
+        odd = quarters - 2.0 * halves
+        sign = 1.0 - 2.0 * (halves - 2.0 * np.floor(halves * 0.5))
+        c = sign * (cosine - odd * (cosine + sine))
+        s = sign * (sine + odd * (cosine - sine))
         a, b = re[k], im[k]
         re[k] = c * a + s * b
         im[k] = c * b - s * a
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _turn(
-    re: FloatArray, im: FloatArray, off: int, on: int, width: int, turn: FloatArray
-) -> None:
-    """Apply c + i(x·X + z·Z), `turn` = (c, x, z), to `width` neighboring pairs of amplitudes."""
+@numba.njit(cache=True, nogil=True)
+def _turn(re: FloatArray, im: FloatArray, half: int, turn: FloatArray) -> None:
+    """Apply c + i(x·X + z·Z), `turn` = (c, x, z), to the qubit of place value `half`."""
     c, x, z = turn[0], turn[1], turn[2]
-    for k in range(width):
-        i, j = off + k, on + k
-        re_off, im_off, re_on, im_on = re[i], im[i], re[j], im[j]
-        re[i] = c * re_off - z * im_off - x * im_on
-        im[i] = c * im_off + z * re_off + x * re_on
-        re[j] = c * re_on + z * im_on - x * im_off
-        im[j] = c * im_on - z * re_on + x * re_off
+    for start in range(0, len(re), 2 * half):
+        re_off, re_on = re[start : start + half], re[start + half : start + 2 * half]
+        im_off, im_on = im[start : start + half], im[start + half : start + 2 * half]
+        for k in range(half):
+            a, b, e, f = re_off[k], im_off[k], re_on[k], im_on[k]
+            re_off[k] = c * a - z * b - x * f
+            im_off[k] = c * b + z * a + x * e
+            re_on[k] = c * e + z * f - x * b
+            im_on[k] = c * f - z * e + x * a
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _mix_low(
     first: int, last: int, re: FloatArray, im: FloatArray, n_low: int, turns: FloatArray
 ) -> None:
-    """Mix qubits 0 to `n_low` − 1 in blocks `first` to `last` of 2^n_low states."""
-    size = 1 << n_low
+    """Mix qubits 0 to `n_low` − 1 in blocks `first` to `last` of 2^n_low states.
+
+    The lower half of them is mixed in a transposed copy, where their pairs are far apart.
+    """
+    inner = n_low // 2
+    size, columns = 1 << n_low, 1 << inner
+    rows = size // columns
+    own_re, own_im = np.empty(size), np.empty(size)
     for block in range(first, last):
-        start = block * size
-        for qubit in range(n_low):
-            half = 1 << qubit
-            for off in range(start, start + size, 2 * half):
-                _turn(re, im, off, off + half, half, turns[qubit])
+        block_re = re[block * size : (block + 1) * size]
+        block_im = im[block * size : (block + 1) * size]
+        for row in range(rows):
+            for column in range(columns):
+                own_re[column * rows + row] = block_re[row * columns + column]
+                own_im[column * rows + row] = block_im[row * columns + column]
+        for qubit in range(inner):
+            _turn(own_re, own_im, rows << qubit, turns[qubit])
+        for row in range(rows):
+            for column in range(columns):
+                block_re[row * columns + column] = own_re[column * rows + row]
+                block_im[row * columns + column] = own_im[column * rows + row]
+        for qubit in range(inner, n_low):
+            _turn(block_re, block_im, 1 << qubit, turns[qubit])
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _mix_high(
     first: int,
     last: int,
@@ -122,34 +141,31 @@ def _mix_high(
     im: FloatArray,
     n_low: int,
     n_high: int,
-    width: int,
     turns: FloatArray,
 ) -> None:
-    """Mix the `n_high` qubits above the low ones, in strips of `width` columns of blocks."""
-    size, rows = 1 << n_low, 1 << n_high
+    """Mix the `n_high` qubits above the low ones, in strips of `_COLUMNS` columns of blocks."""
+    size, rows, width = 1 << n_low, 1 << n_high, _COLUMNS
     strips = size // width
     own_re, own_im = np.empty(rows * width), np.empty(rows * width)
     for strip in range(first, last):
         start = (strip // strips) * size * rows + (strip % strips) * width
         for row in range(rows):
-            for k in range(width):
-                own_re[row * width + k] = re[start + row * size + k]
-                own_im[row * width + k] = im[start + row * size + k]
+            place = start + row * size
+            own_re[row * width : (row + 1) * width] = re[place : place + width]
+            own_im[row * width : (row + 1) * width] = im[place : place + width]
         for qubit in range(n_high):
-            half = width << qubit
-            for off in range(0, rows * width, 2 * half):
-                _turn(own_re, own_im, off, off + half, half, turns[n_low + qubit])
+            _turn(own_re, own_im, width << qubit, turns[n_low + qubit])
         for row in range(rows):
-            for k in range(width):
-                re[start + row * size + k] = own_re[row * width + k]
-                im[start + row * size + k] = own_im[row * width + k]
+            place = start + row * size
+            re[place : place + width] = own_re[row * width : (row + 1) * width]
+            im[place : place + width] = own_im[row * width : (row + 1) * width]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _mix_group(
     first: int, last: int, re: FloatArray, im: FloatArray, right: int, unitary: ComplexArray
 ) -> None:
-    """Apply a unitary to the middle axis of the states, (left, d, right); strips are (left, right)."""
+    """Apply a unitary to the middle axis of the states, (left, d, right), strip by strip of it."""
     d = len(unitary)
     own = np.empty(d, dtype=np.complex128)
     for strip in range(first, last):
@@ -164,7 +180,7 @@ def _mix_group(
             im[start + k * right] = total.imag
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _best_part(
     re: FloatArray, im: FloatArray, cost: FloatArray, order: IntArray, share: float
 ) -> float:
@@ -179,7 +195,7 @@ def _best_part(
     return total / (share - left)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _mean(re: FloatArray, im: FloatArray, cost: FloatArray) -> float:
     total = 0.0
     for k in range(len(cost)):
@@ -260,30 +276,38 @@ class Evaluator:
 
     def ground_probability(self, angles: FloatArray) -> float:
         """Return the probability of all states of lowest energy."""
-        lowest = self.cost <= self.cost.min() + 1e-9
-        return float(self.probabilities(angles)[lowest].sum())
+        return float(self.probabilities(angles)[self._lowest].sum())
+
+    @property
+    def ground_share(self) -> float:
+        """Share of the states that have the lowest energy: their probability under fair draws."""
+        return float(self._lowest.mean())
+
+    @property
+    def _lowest(self) -> BoolArray:
+        return np.asarray(self.cost <= self.cost.min() + 1e-9)
 
     def _run(self, angles: FloatArray) -> None:
         gammas, betas = np.split(np.asarray(angles, dtype=np.float64), 2)
-        self._start()
-        for gamma, beta in zip(gammas, betas, strict=True):
-            _shared(_phase, len(self.cost), self.re, self.im, self.cost, float(gamma))
-            self._mix_free(float(beta))
-            self._mix_groups(float(beta))
+        theta = self.ansatz.tilt[self.ansatz.free]
+        self._start(theta)
+        with _Workers(len(self.cost)) as workers:
+            for gamma, beta in zip(gammas, betas, strict=True):
+                workers.share(_phase, len(self.cost), self.re, self.im, self.cost, float(gamma))
+                self._mix_free(workers, theta, float(beta))
+                self._mix_groups(workers, float(beta))
 
-    def _start(self) -> None:
-        free = self.ansatz.tilt[self.ansatz.free]
-        block = self.re[: 1 << len(free)]
+    def _start(self, theta: FloatArray) -> None:
+        block = self.re[: 1 << len(theta)]
         self.im[:] = 0.0
         block[0] = math.sqrt(len(block) / len(self.cost))
-        for k, theta in enumerate(free):
+        for k in range(len(theta)):
             half = 1 << k
-            np.multiply(block[:half], math.sin(theta / 2.0), out=block[half : 2 * half])
-            block[:half] *= math.cos(theta / 2.0)
+            np.multiply(block[:half], math.sin(theta[k] / 2.0), out=block[half : 2 * half])
+            block[:half] *= math.cos(theta[k] / 2.0)
         self.re.reshape(-1, len(block))[1:] = block
 
-    def _mix_free(self, beta: float) -> None:
-        theta = self.ansatz.tilt[self.ansatz.free]
+    def _mix_free(self, workers: _Workers, theta: FloatArray, beta: float) -> None:
         sine = math.sin(beta)
         turns = np.column_stack(
             (np.full(len(theta), math.cos(beta)), sine * np.sin(theta), sine * np.cos(theta))
@@ -291,17 +315,43 @@ class Evaluator:
         n_low = min(len(theta), _LOW_QUBITS)
         n_high = len(theta) - n_low
         if n_low:
-            _shared(_mix_low, len(self.cost) >> n_low, self.re, self.im, n_low, turns)
+            workers.share(_mix_low, len(self.cost) >> n_low, self.re, self.im, n_low, turns)
         if n_high:
             strips = (len(self.cost) >> n_high) // _COLUMNS
-            _shared(_mix_high, strips, self.re, self.im, n_low, n_high, _COLUMNS, turns)
+            workers.share(_mix_high, strips, self.re, self.im, n_low, n_high, turns)
 
-    def _mix_groups(self, beta: float) -> None:
+    def _mix_groups(self, workers: _Workers, beta: float) -> None:
         right = len(self.cost)
         for group in self.ansatz.groups:
             unitary = ring_unitary(len(group.bits), group.count, beta)
             right //= len(unitary)
-            _shared(_mix_group, len(self.cost) // len(unitary), self.re, self.im, right, unitary)
+            strips = len(self.cost) // len(unitary)
+            workers.share(_mix_group, strips, self.re, self.im, right, unitary)
+
+
+class _Workers:
+    """Threads for the kernels of one evaluation; none where there are few states."""
+
+    def __init__(self, n_states: int) -> None:
+        self._count = _THREADS if n_states >= _THREADED else 1
+        self._pool = ThreadPoolExecutor(self._count) if self._count > 1 else None
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def share(self, kernel: Callable[..., None], n_parts: int, *arrays: Any) -> None:
+        """Run a kernel over all parts of the states."""
+        if self._pool is None:
+            kernel(0, n_parts, *arrays)
+            return
+        edges = [n_parts * k // self._count for k in range(self._count + 1)]
+        runs = [self._pool.submit(kernel, *edge, *arrays) for edge in pairwise(edges)]
+        for run in runs:
+            run.result()
 
 
 def ring_unitary(size: int, count: int, beta: float) -> ComplexArray:
@@ -340,19 +390,3 @@ def _energies(qubo: Qubo, ansatz: Ansatz) -> FloatArray:
         part = energies[first : first + _ENERGY_BLOCK]
         part[:] = qubo.energy(bits_at(ansatz, first + np.arange(len(part))))
     return energies
-
-
-def _shared(kernel: Callable[..., None], count: int, re: FloatArray, *rest: Any) -> None:
-    """Run a kernel over `count` parts of the states, in threads where there are many states."""
-    threads = min(_THREADS, count) if len(re) >= _THREADED else 1
-    if threads == 1:
-        kernel(0, count, re, *rest)
-        return
-    edges = [count * k // threads for k in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        parts = [
-            pool.submit(kernel, first, last, re, *rest)
-            for first, last in zip(edges[:-1], edges[1:], strict=True)
-        ]
-    for part in parts:
-        part.result()

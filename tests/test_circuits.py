@@ -92,7 +92,9 @@ def test_warm_start_tilts_each_qubit() -> None:
 
 
 def test_groups_shrink_the_space() -> None:
-    ansatz = Ansatz(np.zeros(7), (Cardinality(np.array([0, 2, 4]), 1), Cardinality(np.array([5, 1]), 2)))
+    ansatz = Ansatz(
+        np.zeros(7), (Cardinality(np.array([0, 2, 4]), 1), Cardinality(np.array([5, 1]), 2))
+    )
     assert ansatz.n_states == 3 * 1 * 4
     bits = bits_at(ansatz, np.arange(12))
     assert len(np.unique(bits, axis=0)) == 12

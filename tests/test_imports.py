@@ -21,6 +21,10 @@ DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays lazy program solution"
 LOWERING = "lift reduction linearization bits encoding penalties weights"
 MILP = "linearization cuts highs_model"
+CIRCUITS = (
+    "memory ising relaxation pauli_operator qaoa_ansatz qaoa_evaluator qaoa_angles circuits "
+    "quantum_backends"
+)
 
 MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
@@ -54,10 +58,20 @@ MAY_IMPORT = {
     "program_files": f"{MODEL} solver",
     "structure": "errors arrays",
     "qubo": f"{MODEL} {LOWERING} structure solver",
+    # circuits: from the QUBO to gates, angles and shots
+    "memory": "errors",
+    "ising": "arrays qubo",
+    "relaxation": "arrays qubo",
+    "pauli_operator": "errors ising qubo",
+    "qaoa_ansatz": "arrays structure",
+    "qaoa_evaluator": "arrays ising qaoa_ansatz qubo",
+    "qaoa_angles": "arrays ising samples",
+    "circuits": "arrays ising qaoa_ansatz qubo",
+    "quantum_backends": "errors memory samples solver",
     "samples": "arrays qubo",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "qubo_solver": f"{MODEL} {LOWERING} structure qubo samples solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} structure qubo samples qubo_solver solver",
+    "solvers": f"{MODEL} {LOWERING} {MILP} {CIRCUITS} structure qubo samples qubo_solver solver",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -82,9 +96,10 @@ ONLY_IN = {
     "dimod": "solvers",
     "neal": "solvers",
     "dwave": "solvers",
-    "qiskit": "solvers.qaoa solvers.qiskit_optimization",
-    "qiskit_aer": "solvers.qaoa solvers.qiskit_optimization",
-    "qiskit_optimization": "solvers.qaoa solvers.qiskit_optimization",
+    "qiskit": "circuits pauli_operator quantum_backends solvers",
+    "qiskit_aer": "quantum_backends solvers",
+    "qiskit_ibm_runtime": "quantum_backends",
+    "qiskit_optimization": "solvers.qiskit_optimization",
     "matplotlib": "plots",
     "typer": "cli",
     "rich": "cli commands demo",
