@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -22,6 +24,7 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.primitives import StatevectorSampler
 from qiskit_aer import AerSimulator
 
+from gridopt.arrays import FloatArray
 from gridopt.errors import NotInstalledError, OptionError, TooLargeError, UnsupportedError
 from gridopt.memory import check_memory, fits
 from gridopt.samples import BitArray
@@ -58,20 +61,32 @@ class QuantumBackend(ABC):
         """
 
     @abstractmethod
-    def counts(self, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
-        """Return how often each outcome of a measured circuit comes, by Qiskit's strings."""
+    def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return a measured circuit, with parameters or without, in what it runs natively."""
+
+    @abstractmethod
+    def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
+        """Return how often each outcome of a translated circuit comes, by Qiskit's strings."""
+
+    def prepare(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return a circuit with all its qubits measured at its end, ready to `run`."""
+        measured = circuit.copy()
+        measured.measure_all()
+        return self.translate(measured)
 
     def sample(self, circuit: QuantumCircuit, shots: int) -> BitArray:
-        """Return the shots of a circuit, all of whose qubits are measured at its end.
+        """Return the shots of a circuit; see `run`."""
+        return self.run(self.prepare(circuit), shots)
+
+    def run(self, prepared: QuantumCircuit, shots: int) -> BitArray:
+        """Return the shots of a prepared circuit without free parameters.
 
         Returns
         -------
         array of uint8, (shots, n)
             Bit k is qubit k; rows are in the order of the strings.
         """
-        measured = circuit.copy()
-        measured.measure_all()
-        counts = self.counts(measured, shots)
+        counts = self.counts(prepared, shots)
         keys = sorted(counts)
         rows = np.array([[int(bit) for bit in reversed(key)] for key in keys], dtype=np.uint8)
         return np.repeat(rows, [counts[key] for key in keys], axis=0)
@@ -124,9 +139,13 @@ class StatevectorBackend(QuantumBackend):
         need = self.BYTES_PER_STATE << n_qubits
         check_memory(f"StatevectorSampler on {n_qubits} qubits", need, "use the backend 'aer'")
 
-    def counts(self, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+    def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit as it is."""
+        return circuit
+
+    def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome."""
-        job = StatevectorSampler(seed=self.seed).run([circuit], shots=shots)
+        job = StatevectorSampler(seed=self.seed).run([native], shots=shots)
         return dict(job.result()[0].data.meas.get_counts())
 
 
@@ -155,10 +174,17 @@ class AerStatevector(QuantumBackend):
         need = self.BYTES_PER_STATE << n_qubits
         check_memory(f"a state vector of {n_qubits} qubits", need, "use the backend 'aer_mps'")
 
-    def counts(self, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+    def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit in Aer's gates."""
+        return transpile(circuit, _aer(self), optimization_level=0)
+
+    def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome."""
-        simulator = AerSimulator(method="statevector", seed_simulator=self.seed)
-        return _run(simulator, circuit, shots, self.seed)
+        return _counted(_aer(self), native, shots)
+
+    def simulator(self) -> Any:
+        """Return Aer with these options."""
+        return AerSimulator(method="statevector", seed_simulator=self.seed)
 
 
 @final
@@ -189,14 +215,21 @@ class AerMPS(QuantumBackend):
                 "window of fewer units or hours, or the solver neal"
             )
 
-    def counts(self, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+    def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit in Aer's gates."""
+        return transpile(circuit, _aer(self), optimization_level=0)
+
+    def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome."""
-        simulator = AerSimulator(
+        return _counted(_aer(self), native, shots)
+
+    def simulator(self) -> Any:
+        """Return Aer with these options."""
+        return AerSimulator(
             method="matrix_product_state",
             matrix_product_state_max_bond_dimension=self.bond_dimension,
             seed_simulator=self.seed,
         )
-        return _run(simulator, circuit, shots, self.seed)
 
 
 @final
@@ -224,12 +257,18 @@ class FakeDevice(QuantumBackend):
         """Raise where the package or the device is missing, or the device is too small."""
         _check_width(f"fake:{self.device}", int(self._made().num_qubits), n_qubits)
 
-    def counts(self, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+    def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit in the device's gates, on its qubits."""
+        made = self._made()
+        return transpile(circuit, made, optimization_level=1, seed_transpiler=self.seed)
+
+    def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome."""
-        device = self._made()
-        native = transpile(circuit, device, optimization_level=1, seed_transpiler=self.seed)
-        simulator = AerSimulator.from_backend(device, seed_simulator=self.seed)
-        return _counted(simulator, native, shots)
+        return _counted(_aer(self), native, shots)
+
+    def simulator(self) -> Any:
+        """Return Aer with the device's noise."""
+        return AerSimulator.from_backend(self._made(), seed_simulator=self.seed)
 
     def _made(self) -> Any:
         known = _fake_devices()
@@ -271,35 +310,56 @@ class IBMDevice(QuantumBackend):
                 "without one, use fake:DEVICE or aer"
             )
 
-    def counts(self, circuit: QuantumCircuit, shots: int) -> dict[str, int]:
+    def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit in the device's gates, on its qubits.
+
+        Raises
+        ------
+        UnsupportedError
+            Where the service refuses the account or the device; says what it said.
+        TooLargeError
+            Where the device has fewer qubits.
+        """
+        device = self._asked(lambda: _runtime().QiskitRuntimeService().backend(self.device))
+        _check_width(f"ibm:{self.device}", int(device.num_qubits), circuit.num_qubits)
+        return transpile(circuit, device, optimization_level=3, seed_transpiler=self.seed)
+
+    def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome.
 
         Raises
         ------
         UnsupportedError
-            Where the service refuses the account, the device or the job; says what it said.
-        TooLargeError
-            Where the device has fewer qubits.
+            Where the service refuses the job; says what it said.
         """
         service = _runtime().QiskitRuntimeService
         from qiskit_ibm_runtime.executor_sampler import Sampler
 
-        try:
-            device = service().backend(self.device)
-            _check_width(f"ibm:{self.device}", int(device.num_qubits), circuit.num_qubits)
-            native = transpile(circuit, device, optimization_level=3, seed_transpiler=self.seed)
-            job = Sampler(mode=device).run([native], shots=shots)
+        def submitted() -> dict[str, int]:
+            job = Sampler(mode=service().backend(self.device)).run([native], shots=shots)
             return dict(job.result()[0].data.meas.get_counts())
-        except TooLargeError:
-            raise
-        # The service's errors have no common root: a bad token is a ValueError of its client.
+
+        return self._asked(submitted)
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        # The service's errors have no common root: a missing account is one of its own, a bad token
+        # one of its client's, a lost connection one of requests'.
         except Exception as fault:
             raise UnsupportedError(f"ibm:{self.device} did not run it: {fault}") from fault
 
 
-def _run(simulator: Any, circuit: QuantumCircuit, shots: int, seed: int) -> dict[str, int]:
-    native = transpile(circuit, simulator, optimization_level=0, seed_transpiler=seed)
-    return _counted(simulator, native, shots)
+def best_share(energies: FloatArray, share: float) -> float:
+    """Return the mean of the best `share` of sampled energies, of one at least."""
+    best = np.sort(energies)[: max(1, round(share * len(energies)))]
+    return float(best.mean())
+
+
+@lru_cache(maxsize=16)
+def _aer(backend: AerStatevector | AerMPS | FakeDevice) -> Any:
+    """Return a back-end's simulator, made once: that takes longer than a small circuit."""
+    return backend.simulator()
 
 
 def _counted(simulator: Any, native: QuantumCircuit, shots: int) -> dict[str, int]:

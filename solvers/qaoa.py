@@ -26,6 +26,7 @@ from gridopt.quantum_backends import (
     MOST_MPS_QUBITS,
     QuantumBackend,
     backend_named,
+    best_share,
     check_backend,
 )
 from gridopt.qubo import Qubo
@@ -202,9 +203,8 @@ class _Circuits:
         """Return the mean of the best share of energies, in units of their spread."""
         if self.evaluator is not None:
             return self.evaluator.value(angles)
-        energies = np.sort(self._qubo.energy(self.shots(angles, SCAN_SHOTS)))
-        best = energies[: max(1, round(self._share * len(energies)))]
-        return float(best.mean() - self.model.constant) / self.model.spread
+        energies = self._qubo.energy(self.shots(angles, SCAN_SHOTS))
+        return (best_share(energies, self._share) - self.model.constant) / self.model.spread
 
     def shots(self, angles: FloatArray, shots: int) -> BitArray:
         """Return measurements of the circuit, (shots, n)."""

@@ -67,7 +67,7 @@ MAY_IMPORT = {
     "qaoa_evaluator": "arrays ising qaoa_ansatz qubo",
     "qaoa_angles": "arrays ising samples",
     "circuits": "arrays ising qaoa_ansatz qubo",
-    "quantum_backends": "errors memory samples solver",
+    "quantum_backends": "arrays errors memory samples solver",
     "samples": "arrays qubo",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "qubo_solver": f"{MODEL} {LOWERING} structure qubo samples solver solvers.highs",

@@ -25,7 +25,7 @@ from gridopt.solution import Termination
 from gridopt.solver import Progress
 from gridopt.study import Study
 
-PROVES_NOTHING = {"neal", "qaoa", "qiskit_optimization"}
+PROVES_NOTHING = {"grover", "neal", "qaoa", "qiskit_optimization", "vqe"}
 
 
 def cover() -> Program:
