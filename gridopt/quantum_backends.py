@@ -15,13 +15,14 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
 from qiskit import QuantumCircuit, transpile
 from qiskit.primitives import StatevectorSampler
+from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
 from gridopt.arrays import FloatArray
@@ -36,6 +37,9 @@ BOND_DIMENSION = 32
 """Of matrix product states: their time grows with its cube."""
 
 MOST_MPS_QUBITS = 100
+
+_ONE_THREAD = 16
+"""Qubits up to which Aer's threads cost more than they bring."""
 
 TOKEN = "QISKIT_IBM_TOKEN"  # noqa: S105 - the name of a variable, no secret
 """Variable of the environment in which qiskit-ibm-runtime looks for an account's token."""
@@ -176,15 +180,15 @@ class AerStatevector(QuantumBackend):
 
     def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return the circuit in Aer's gates."""
-        return transpile(circuit, _aer(self), optimization_level=0)
+        return _aer_gates(replace(self, seed=0)).run(circuit)
 
     def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome."""
-        return _counted(_aer(self), native, shots)
+        return _counted(self, native, shots)
 
     def simulator(self) -> Any:
         """Return Aer with these options."""
-        return AerSimulator(method="statevector", seed_simulator=self.seed)
+        return AerSimulator(method="statevector")
 
 
 @final
@@ -217,18 +221,17 @@ class AerMPS(QuantumBackend):
 
     def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return the circuit in Aer's gates."""
-        return transpile(circuit, _aer(self), optimization_level=0)
+        return _aer_gates(replace(self, seed=0)).run(circuit)
 
     def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome."""
-        return _counted(_aer(self), native, shots)
+        return _counted(self, native, shots)
 
     def simulator(self) -> Any:
         """Return Aer with these options."""
         return AerSimulator(
             method="matrix_product_state",
             matrix_product_state_max_bond_dimension=self.bond_dimension,
-            seed_simulator=self.seed,
         )
 
 
@@ -264,11 +267,11 @@ class FakeDevice(QuantumBackend):
 
     def counts(self, native: QuantumCircuit, shots: int) -> dict[str, int]:
         """Return counts by outcome."""
-        return _counted(_aer(self), native, shots)
+        return _counted(self, native, shots)
 
     def simulator(self) -> Any:
         """Return Aer with the device's noise."""
-        return AerSimulator.from_backend(self._made(), seed_simulator=self.seed)
+        return AerSimulator.from_backend(self._made())
 
     def _made(self) -> Any:
         known = _fake_devices()
@@ -362,8 +365,18 @@ def _aer(backend: AerStatevector | AerMPS | FakeDevice) -> Any:
     return backend.simulator()
 
 
-def _counted(simulator: Any, native: QuantumCircuit, shots: int) -> dict[str, int]:
-    result = simulator.run(native, shots=shots).result()
+@lru_cache(maxsize=16)
+def _aer_gates(backend: AerStatevector | AerMPS) -> Any:
+    """Return the passes into Aer's gates; its `target` is made anew each time that it is asked."""
+    return generate_preset_pass_manager(0, target=_aer(backend).target)
+
+
+def _counted(
+    backend: AerStatevector | AerMPS | FakeDevice, native: QuantumCircuit, shots: int
+) -> dict[str, int]:
+    threads = {"max_parallel_threads": 1} if native.num_qubits <= _ONE_THREAD else {}
+    simulator = _aer(replace(backend, seed=0))
+    result = simulator.run(native, shots=shots, seed_simulator=backend.seed, **threads).result()
     if not result.success:
         raise UnsupportedError(f"Qiskit Aer could not run the circuit: {result.status}")
     return dict(result.get_counts())

@@ -47,7 +47,7 @@ class VQE(QuboSolver):
     layers : int
         Entangling layers; the circuit has n · (layers + 1) parameters.
     entanglement : str
-        Which qubits meet in a layer: ``"linear"``, ``"reverse_linear"``, ``"circular"``, ``"full"``.
+        Which qubits meet: ``"linear"``, ``"reverse_linear"``, ``"circular"`` or ``"full"``.
     shots : int
         Measurements of the final circuit.
     training_shots : int

@@ -23,7 +23,7 @@ LOWERING = "lift reduction linearization bits encoding penalties weights"
 MILP = "linearization cuts highs_model"
 CIRCUITS = (
     "memory ising relaxation pauli_operator qaoa_ansatz qaoa_evaluator qaoa_angles circuits "
-    "quantum_backends"
+    "grover_circuits quantum_backends"
 )
 
 MAY_IMPORT = {
@@ -67,6 +67,7 @@ MAY_IMPORT = {
     "qaoa_evaluator": "arrays ising qaoa_ansatz qubo",
     "qaoa_angles": "arrays ising samples",
     "circuits": "arrays ising qaoa_ansatz qubo",
+    "grover_circuits": "arrays qubo",
     "quantum_backends": "arrays errors memory samples solver",
     "samples": "arrays qubo",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
@@ -96,7 +97,7 @@ ONLY_IN = {
     "dimod": "solvers",
     "neal": "solvers",
     "dwave": "solvers",
-    "qiskit": "circuits pauli_operator quantum_backends solvers",
+    "qiskit": "circuits grover_circuits pauli_operator quantum_backends solvers",
     "qiskit_aer": "quantum_backends solvers",
     "qiskit_ibm_runtime": "quantum_backends",
     "qiskit_optimization": "solvers.qiskit_optimization",
