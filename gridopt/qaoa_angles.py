@@ -114,8 +114,8 @@ class AngleSearch:
         self.value = np.inf
         self.evaluations = 0
 
-    def run(self, initial: Sequence[FloatArray], iterations: int) -> None:
-        """Try all of `initial`, then let COBYLA spend `iterations` evaluations."""
+    def run(self, initial: Sequence[FloatArray], iterations: int, step: float = 0.2) -> None:
+        """Try all of `initial`, then let COBYLA spend `iterations`, its first steps of `step`."""
         self.angles = initial[0]
         try:
             for angles in initial:
@@ -125,7 +125,7 @@ class AngleSearch:
                     self._try,
                     self.angles,
                     method="COBYLA",
-                    options={"maxiter": max(iterations, len(self.angles) + 2), "rhobeg": 0.2},
+                    options={"maxiter": max(iterations, len(self.angles) + 2), "rhobeg": step},
                 )
         except _OutOfTime:
             return

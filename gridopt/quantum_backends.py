@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from qiskit import QuantumCircuit, transpile
@@ -30,6 +30,8 @@ from gridopt.errors import NotInstalledError, OptionError, TooLargeError, Unsupp
 from gridopt.memory import check_memory, fits
 from gridopt.samples import BitArray
 from gridopt.solver import check_option
+
+Answer = TypeVar("Answer")
 
 NAMES = "'statevector', 'aer', 'aer_mps', 'fake:DEVICE' as fake:manila, or 'ibm:DEVICE'"
 
@@ -323,7 +325,8 @@ class IBMDevice(QuantumBackend):
         TooLargeError
             Where the device has fewer qubits.
         """
-        device = self._asked(lambda: _runtime().QiskitRuntimeService().backend(self.device))
+        service = _runtime().QiskitRuntimeService
+        device = self._asked(lambda: service().backend(self.device))
         _check_width(f"ibm:{self.device}", int(device.num_qubits), circuit.num_qubits)
         return transpile(circuit, device, optimization_level=3, seed_transpiler=self.seed)
 
@@ -344,7 +347,7 @@ class IBMDevice(QuantumBackend):
 
         return self._asked(submitted)
 
-    def _asked(self, question: Callable[[], Any]) -> Any:
+    def _asked(self, question: Callable[[], Answer]) -> Answer:
         try:
             return question()
         # The service's errors have no common root: a missing account is one of its own, a bad token

@@ -33,6 +33,9 @@ from gridopt.solver import check_option, is_number
 
 ENTANGLEMENTS = ("linear", "reverse_linear", "circular", "full")
 
+_STEP = 0.8
+"""Of COBYLA at first: a rotation of a qubit from |+⟩ to a bit takes π/2."""
+
 _NEAR = 0.1
 """Size of the random part of the parameters to begin with: at |+⟩ exactly nothing has a slope."""
 
@@ -73,7 +76,7 @@ class VQE(QuboSolver):
     shots: int = 2048
     training_shots: int = 512
     iterations: int = 150
-    cvar: float = 0.1
+    cvar: float = 0.25
     backend: str = "aer"
     max_qubits: int = 20
     seed: int = 0
@@ -122,7 +125,7 @@ class VQE(QuboSolver):
         search = AngleSearch(value, Deadline.after(0.8 * deadline.left_s))
         interrupted = False
         try:
-            search.run([self._start(qubo.n_bits)], self.iterations)
+            search.run([self._start(qubo.n_bits)], self.iterations, _STEP)
         except KeyboardInterrupt:
             interrupted = True
         shots = backend.run(circuit.assign_parameters(search.angles), self.shots)
