@@ -49,7 +49,7 @@ class NumpyEigensolver(QuboSolver):
     judging : Judging
     """
 
-    max_qubits: int = 16
+    max_qubits: int = 20
     kept: int = 64
     seed: int = 0
     time_limit_s: float | None = None

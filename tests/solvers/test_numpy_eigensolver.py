@@ -41,8 +41,8 @@ def test_claims_a_proof_only_where_nothing_was_put_on_a_grid() -> None:
 
 
 def test_too_many_qubits_are_refused() -> None:
-    with pytest.raises(TooLargeError, match="up to 16 qubits, this needs 17"):
-        NumpyEigensolver().check(Qubo.of(np.eye(17)))
+    with pytest.raises(TooLargeError, match="up to 20 qubits, this needs 21"):
+        NumpyEigensolver().check(Qubo.of(np.eye(21)))
 
 
 @pytest.mark.parametrize("options", [{"max_qubits": 23}, {"kept": 0}, {"seed": -1}])
