@@ -17,9 +17,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from gridopt.arrays import FloatArray
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError, UnsupportedError
+from gridopt.judging import Judging
 from gridopt.program import Program
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.samples import Deadline, Samples
 from gridopt.solution import Solution, Termination
 from gridopt.solver import ProgressCallback, Solver, check_common, check_option

@@ -28,6 +28,7 @@ from gridopt.formulations.blocks.commitment import (
     min_up_down,
     startup_cost,
 )
+from gridopt.formulations.blocks.compact import CompactCommitment
 from gridopt.formulations.blocks.energy import energy_limits
 from gridopt.formulations.blocks.identical import identical_units, merged, shared_out
 from gridopt.formulations.blocks.injections import (
@@ -146,7 +147,11 @@ class UnitCommitment(Formulation):
             values[program.columns("on")] = on
             return values[program.is_decision]
 
-        return replace(program, equivalent=Equivalent(counted, decisions))
+        return replace(
+            program,
+            equivalent=Equivalent(counted, decisions),
+            compact=None if study.scenarios else CompactCommitment(study, program),
+        )
 
     def _groups(self, study: Study) -> list[IntArray]:
         if self.identical_units == "separate" or study.scenarios:

@@ -1,18 +1,32 @@
-"""From a grid to bits: binary digits for every column, and bits that others imply left out.
+"""From a grid to bits: an encoding for every column, and bits that others imply left out.
 
-Each encoding spans its column exactly, so that no bit string stands for a point out of bounds.
+A column of n + 1 values is written as
+
+===========  ======  ==================================================================
+encoding     bits    value
+===========  ======  ==================================================================
+binary       ⌈log₂⌉  Σ 2^k z_k, the last weight adjusted so that it spans 0 … n exactly
+unary        n       Σ z_k, in any order
+domain_wall  n       Σ z_k with z_{k+1} ≤ z_k, kept by pairs in conflict
+one_hot      n + 1   Σ k z_k with Σ z_k = 1
+===========  ======  ==================================================================
+
+No bit string that keeps these rows stands for a point out of bounds. Domain walls: Chancellor 2019,
+"Domain wall encoding of discrete variables for quantum annealing and QAOA",
+doi 10.1088/2058-9565/ab33c2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
 from gridopt.arrays import BoolArray, IntArray
-from gridopt.encoding import Discretized
+from gridopt.encoding import Discretized, Lowering
 from gridopt.lift import Lift
 from gridopt.penalties import (
     Knapsack,
@@ -28,6 +42,7 @@ from gridopt.penalties import (
     triple_of,
 )
 from gridopt.program import Integrality
+from gridopt.structure import Cardinality
 
 Terms = dict[int, float]
 """Coefficient of each bit in a sum."""
@@ -50,18 +65,42 @@ class Bits:
     rows : tuple of Row
     edges : set of frozenset of int
         Pairs of literals that no feasible point has both of.
+    cardinalities : tuple of Cardinality
+        Rows that are left to the sampler.
     """
 
     lift: Lift
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
     edges: frozenset[frozenset[int]]
+    cardinalities: tuple[Cardinality, ...] = ()
 
 
-def to_bits(found: Discretized) -> Bits:
-    """Return the program on the grid in bits, fewest first: implied bits are substituted."""
-    inner = found.program
-    digits = [counting_weights(int(steps)) for steps in inner.upper]
+def to_bits(
+    found: Discretized,
+    lowering: Lowering | None = None,
+    kept: Collection[int] = (),
+    leave_cardinalities: bool = False,
+) -> Bits:
+    """Return the program on the grid in bits, fewest first: implied bits are substituted.
+
+    Parameters
+    ----------
+    found : Discretized
+    lowering : Lowering or None
+        Says how columns are encoded; default options where None.
+    kept : collection of int
+        Columns of the grid's program, of two values each, whose bits must not be substituted.
+    leave_cardinalities : bool
+        Whether rows that say how many of some bits are 1 are left to the sampler, as far as no
+        bit is in two of them.
+    """
+    inner, options = found.program, lowering or Lowering()
+    codes = [
+        options.encoding_of(block_of(name)) if steps > 1 else "binary"
+        for name, steps in zip(found.reduced.columns, inner.upper, strict=True)
+    ]
+    digits = [_digits(code, int(steps)) for code, steps in zip(codes, inner.upper, strict=True)]
     parent = np.repeat(np.arange(inner.n_columns), [len(weights) for weights in digits])
     weights = np.array([w for column in digits for w in column], dtype=np.float64)
     n_bits = len(parent)
@@ -69,16 +108,71 @@ def to_bits(found: Discretized) -> Bits:
         (weights, (parent, np.arange(n_bits))), shape=(inner.n_columns, n_bits)
     )
     is_implied = inner.integrality[parent] == Integrality.IMPLIED
+    rows = _rows(found, sparse.csr_array(inner.A @ matrix))
+    for column, code in enumerate(codes):
+        rows += _code_rows(code, np.flatnonzero(parent == column), found.reduced.columns[column])
+    held = set(np.flatnonzero(np.isin(parent, list(kept))).tolist())
+    left: list[Cardinality] = []
+    if leave_cardinalities:
+        rows, left = _without_cardinalities(rows, held)
+        held |= {int(bit) for rule in left for bit in rule.bits}
     bits = Bits(
         lift=found.lift.after(Lift(matrix, np.zeros(inner.n_columns))),
         labels=tuple(found.reduced.columns[column] for column in parent),
-        rows=tuple(_rows(found, sparse.csr_array(inner.A @ matrix))),
+        rows=tuple(rows),
         edges=frozenset(),
+        cardinalities=tuple(left),
     )
-    return without_implied_bits(bits, is_implied)
+    return without_implied_bits(bits, is_implied, held)
 
 
-def without_implied_bits(bits: Bits, is_implied: BoolArray) -> Bits:
+def block_of(label: str) -> str:
+    """Return the name of the block in the label of a column or row."""
+    return label.partition("[")[0]
+
+
+def _digits(code: str, steps: int) -> tuple[int, ...]:
+    if code == "one_hot":
+        return tuple(range(steps + 1))
+    return (1,) * steps if code in ("unary", "domain_wall") else counting_weights(steps)
+
+
+def _code_rows(code: str, bits: IntArray, name: str) -> list[Row]:
+    """Return what the bits of one column keep among themselves."""
+    block = f"{code} of {block_of(name)}"
+    label = f"{code} of {name}"
+    if code == "one_hot":
+        return [Row(bits, np.ones(len(bits)), 1.0, 1.0, np.nan, label, block)]
+    if code == "domain_wall":
+        order = np.array([-1.0, 1.0])
+        pairs = pairwise(bits)
+        return [Row(np.array(pair), order, -np.inf, 0.0, np.nan, label, block) for pair in pairs]
+    return []
+
+
+def _without_cardinalities(rows: list[Row], taken: Set[int]) -> tuple[list[Row], list[Cardinality]]:
+    """Take out the rows that say how many bits are 1, as long as no bit is taken twice."""
+    used, left, found = set(taken), list[Row](), list[Cardinality]()
+    for row in rows:
+        count = _count(row)
+        if count is None or used & set(row.bits.tolist()):
+            left.append(row)
+        else:
+            used |= set(row.bits.tolist())
+            found.append(Cardinality(row.bits, count))
+    return left, found
+
+
+def _count(row: Row) -> int | None:
+    """Return how many of its bits a row wants to be 1, None where it says something else."""
+    if row.lower != row.upper or len(row.bits) < 2 or np.ptp(row.values) > _ROUNDING:
+        return None
+    count = row.upper / row.values[0]
+    whole = round(count)
+    return whole if abs(count - whole) <= _WHOLE and 0 <= whole <= len(row.bits) else None
+
+
+def without_implied_bits(bits: Bits, is_implied: BoolArray, held: Set[int] = frozenset()) -> Bits:
     """Substitute bits that an equality defines, where that takes no slack bit.
 
     With a row Σ a_i z_i ± z_j = b of whole numbers, z_j is a whole number of itself and leaves;
@@ -91,9 +185,12 @@ def without_implied_bits(bits: Bits, is_implied: BoolArray) -> Bits:
     bits : Bits
     is_implied : array of bool, (n_bits,)
         Bits to try first.
+    held : set of int
+        Bits that stay bits of their own, or become constant.
     """
-    order = sorted(range(len(is_implied)), key=lambda bit: (not is_implied[bit], -bit))
-    work = _Substitution(bits.rows)
+    free = [bit for bit in range(len(is_implied)) if bit not in held]
+    order = sorted(free, key=lambda bit: (not is_implied[bit], -bit))
+    work = _Substitution(bits.rows, held)
     work.settle()
     while sum(work.tried(bit) for bit in order):
         work.settle()
@@ -108,7 +205,8 @@ class _Substitution:
     happens to the row that they came from.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], held: Set[int]) -> None:
+        self._held = held
         self.rows: dict[int, Row] = {}
         self.edges: set[frozenset[int]] = set()
         self.defined: dict[int, tuple[Terms, float]] = {}
@@ -128,11 +226,9 @@ class _Substitution:
                     continue
                 if len(literals) == 1:
                     self._substitute(literals[0] // 2, {}, float(literals[0] % 2))
+                    changed = True
                 elif frozenset(literal ^ 1 for literal in literals) in self.edges:
-                    self._merge(*literals)
-                else:
-                    continue
-                changed = True
+                    changed |= self._merge(*literals)
 
     def tried(self, bit: int) -> bool:
         """Substitute `bit` through one of its rows, where that takes no slack bit."""
@@ -156,11 +252,16 @@ class _Substitution:
             for row in before
         )
 
-    def _merge(self, first: int, second: int) -> None:
-        """Exactly one of two literals holds: put the second one's bit in terms of the first's."""
+    def _merge(self, first: int, second: int) -> bool:
+        """Exactly one of two literals holds: put one's bit in terms of the other's."""
+        if second // 2 in self._held:
+            first, second = second, first
+        if second // 2 in self._held:
+            return False
         same = first % 2 != second % 2
         slope, shift = (1.0, 0.0) if same else (-1.0, 1.0)
         self._substitute(second // 2, {first // 2: slope}, shift)
+        return True
 
     def _substitute(self, bit: int, terms: Terms, shift: float) -> None:
         self.defined[bit] = terms, shift
@@ -260,7 +361,18 @@ def _compacted(bits: Bits, work: _Substitution) -> Bits:
         labels=tuple(bits.labels[bit] for bit in kept),
         rows=tuple(renumbered),
         edges=frozenset(edges),
+        cardinalities=tuple(_renumbered(rule, place, work.defined) for rule in bits.cardinalities),
     )
+
+
+def _renumbered(
+    rule: Cardinality, place: dict[int, int], defined: dict[int, tuple[Terms, float]]
+) -> Cardinality:
+    """Return a cardinality over the bits that are left; the others have become constant."""
+    gone = [int(bit) for bit in rule.bits if int(bit) in defined]
+    left = [place[int(bit)] for bit in rule.bits if int(bit) not in defined]
+    count = rule.count - round(sum(defined[bit][1] for bit in gone))
+    return Cardinality(np.array(left, dtype=np.int64), count)
 
 
 def _resolved(defined: dict[int, tuple[Terms, float]], n: int, kept: IntArray) -> Lift:

@@ -5,8 +5,9 @@ A grid is exact where the resolution divides the ranges; what does not is named,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -15,8 +16,14 @@ from gridopt.errors import ResolutionError, UnsupportedError
 from gridopt.lift import Lift
 from gridopt.penalties import common_unit, divides
 from gridopt.program import Integrality, Program
-from gridopt.reduction import Reduced, open_columns, reduced, substituted
-from gridopt.solver import check_option
+from gridopt.reduction import Reduced, open_columns, reduced, substituted, without_rows
+from gridopt.solver import check_option, is_number
+
+ENCODINGS = ("binary", "unary", "domain_wall", "one_hot")
+
+INEQUALITIES = ("slack", "unbalanced", "augmented_lagrangian")
+
+FORMS = ("full", "compact")
 
 _WHOLE = 1e-6
 _SHOWN = 5
@@ -43,6 +50,24 @@ class Lowering:
         Put sums in place of the columns that they define (power as the sum of its cost segments):
         more bits, but no penalty for the sum, which makes annealing find far better answers. Off,
         two levels of such a column take one bit, where qubits are dear.
+    encoding : str or mapping of str to str
+        How columns of more than two values are written in bits, all alike or by block of the
+        program (``{"segment_mw": "unary"}``, the others binary): ``"binary"``, ``"unary"``,
+        ``"domain_wall"`` or ``"one_hot"``, see `gridopt.bits`. All are exact.
+    inequalities : {"slack", "unbalanced", "augmented_lagrangian"} or None
+        What stands for an inequality that its conflicts alone do not tell: a penalty with slack
+        bits, exactly; or a soft term without any, which may favor breaking it: see
+        `gridopt.soft`. The augmented Lagrangian stands for such equalities as well. None is slack
+        in the full form, and unbalanced in the compact one, which is a model anyway.
+    tighten : bool
+        Lower the weights as far as an exact solution of the QUBO proves that they still hold: see
+        `gridopt.tightening`. For QUBOs that are small or tree-like.
+    form : {"full", "compact"}
+        All of the program, or its compact form: the decisions alone, the rest eliminated.
+    presolve : bool
+        Solve what is easy before sampling, exactly: see `gridopt.qubo_presolve`.
+    upper_bound : float or None
+        Objective of a known answer: columns are fixed that no better one can move, exactly.
     """
 
     resolution: float | None = None
@@ -50,19 +75,54 @@ class Lowering:
     levels: int = 8
     penalty: float = 1.0
     substitute_sums: bool = True
+    encoding: str | Mapping[str, str] = "binary"
+    inequalities: Literal["slack", "unbalanced", "augmented_lagrangian"] | None = None
+    tighten: bool = False
+    form: Literal["full", "compact"] = "full"
+    presolve: bool = False
+    upper_bound: float | None = None
 
     def __post_init__(self) -> None:
-        step = self.resolution
-        right = step is None or (_is_number(step) and 0.0 < step < np.inf)
-        check_option("Lowering", "resolution", step, right, "more than 0, or none")
-        right = isinstance(self.levels, int) and 2 <= self.levels <= 2**20
-        check_option("Lowering", "levels", self.levels, right, "a whole number, 2 to 2²⁰")
-        right = _is_number(self.penalty) and 0.0 < self.penalty < np.inf
-        check_option("Lowering", "penalty", self.penalty, right, "more than 0")
-        right = isinstance(self.rounding, bool)
-        check_option("Lowering", "rounding", self.rounding, right, "true or false")
-        right = isinstance(self.substitute_sums, bool)
-        check_option("Lowering", "substitute_sums", self.substitute_sums, right, "true or false")
+        step, known, named = self.resolution, self.upper_bound, self.encoding
+        codes = named.values() if isinstance(named, Mapping) else [named]
+        right = {
+            "resolution": (step is None or (is_number(step) and 0.0 < step < np.inf)),
+            "levels": isinstance(self.levels, int) and 2 <= self.levels <= 2**20,
+            "penalty": is_number(self.penalty) and 0.0 < self.penalty < np.inf,
+            "encoding": all(code in ENCODINGS for code in codes),
+            "inequalities": self.inequalities is None or self.inequalities in INEQUALITIES,
+            "form": self.form in FORMS,
+            "upper_bound": known is None or (is_number(known) and abs(known) < np.inf),
+        }
+        expected = {
+            "resolution": "more than 0, or none",
+            "levels": "a whole number, 2 to 2²⁰",
+            "penalty": "more than 0",
+            "encoding": f"{', '.join(ENCODINGS)}, or a mapping of blocks to these",
+            "inequalities": f"{' or '.join(INEQUALITIES)}, or none",
+            "form": " or ".join(FORMS),
+            "upper_bound": "a finite number, or none",
+        }
+        for option in ("rounding", "substitute_sums", "tighten", "presolve"):
+            right[option] = isinstance(getattr(self, option), bool)
+            expected[option] = "true or false"
+        for option, is_right in right.items():
+            check_option("Lowering", option, getattr(self, option), is_right, expected[option])
+
+    @property
+    def inequality_form(self) -> str:
+        """What stands for an inequality, chosen by the form where it is not stated."""
+        return self.inequalities or ("slack" if self.form == "full" else "unbalanced")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the QUBO depends on an answer that it is made near."""
+        return self.form == "compact" or self.inequality_form == "augmented_lagrangian"
+
+    def encoding_of(self, block: str) -> str:
+        """Return the encoding of the columns of a block."""
+        named = self.encoding
+        return named.get(block, "binary") if isinstance(named, Mapping) else named
 
     @property
     def rounds(self) -> bool:
@@ -135,7 +195,10 @@ def discretized(program: Program, lowering: Lowering | None = None) -> Discretiz
 
 def on_grid(program: Program, lowering: Lowering) -> Discretized:
     """Return the program on its grid, with its faults where `discretized` raises."""
-    found = reduced(program.complete(), lowering.substitute_sums)
+    listed = program.complete()
+    if listed.sequences is not None:
+        listed = without_rows(listed, listed.sequences.rows)
+    found = reduced(listed, lowering.substitute_sums)
     _check_bounded(found)
     inner = found.program
     whole = inner.is_integer
@@ -254,7 +317,3 @@ def _check_bounded(found: Reduced) -> None:
 def _shortened(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_SHOWN])
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

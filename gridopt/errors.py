@@ -7,6 +7,7 @@
     ├── UnknownNameError      no solver, formulation or case of that name
     ├── OptionError           an option of a solver or a formulation is out of its range
     ├── ResolutionError       a program's data are not multiples of the stated resolution
+    ├── PrecisionError        penalties so large that double precision loses the objective
     ├── TooLargeError         the problem does not fit what the solver can take
     ├── UnsupportedError      the solver cannot take a program of this form
     └── NotInstalledError     an optional back-end is missing; says what to install
@@ -97,6 +98,10 @@ class OptionError(GridoptError, ValueError):
 
 class ResolutionError(GridoptError, ValueError):
     """A program's data are not multiples of the stated resolution."""
+
+
+class PrecisionError(GridoptError, ArithmeticError):
+    """Penalties are so large that double precision loses the objective beside them."""
 
 
 class TooLargeError(GridoptError):

@@ -43,27 +43,28 @@ class LinearPrices:
     objective: float
 
 
-def linear_prices(program: Program) -> LinearPrices | None:
+def linear_prices(program: Program, time_limit_s: float | None = None) -> LinearPrices | None:
     """Solve a program whose integrality is left out; return the duals of its rows.
 
     Parameters
     ----------
     program : Program
         Convex, with separable squares.
+    time_limit_s : float, optional
 
     Returns
     -------
     LinearPrices or None
-        None where there is no answer, or no best one.
+        None where there is no answer, or no best one, or none in time.
 
     Raises
     ------
     UnsupportedError
         As `HiGHS.solve`.
     """
-    program = program.relaxed()
+    program, clock = program.relaxed(), Clock(time_limit_s)
     for _ in range(MAX_ROUNDS):
-        answer = _priced(program)
+        answer = _priced(program, clock)
         if answer is None:
             return None
         added = program.separate(answer.x, ROWS_A_ROUND)
@@ -73,14 +74,14 @@ def linear_prices(program: Program) -> LinearPrices | None:
     return answer
 
 
-def _priced(program: Program) -> LinearPrices | None:
+def _priced(program: Program, clock: Clock) -> LinearPrices | None:
     """Return the answer to the rows listed.
 
     Tangents are added until they lie so near to their squares that HiGHS sees no difference: below
     a square q x² by s, the slope, which prices come from, is off by 2 √(q s).
     """
     model = linearized(program)
-    highs = HighsModel(model, Clock(None))
+    highs = HighsModel(model, clock)
     highs.set(
         primal_feasibility_tolerance=PRICED_FEASIBILITY,
         dual_feasibility_tolerance=PRICED_FEASIBILITY,

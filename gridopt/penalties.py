@@ -11,6 +11,7 @@ conflict   the row equals its conflicting pairs     l·m for each pair, l for a 
 triple     l + m + k ≤ 2, and l or m always holds   k(l + m − 1) + (1 − l)(1 − m)
 square     equality of whole numbers                (a·z − b)²
 band       all else                                 y(y − 1)/2 with y = b − a·z − s
+runs       runs of a sequence have a least length   see `gridopt.run_penalties`
 never      no bits can hold the row                 1
 =========  =======================================  ==================================
 
@@ -83,17 +84,20 @@ class Penalty:
     Parameters
     ----------
     kind : str
-        ``conflict``, ``triple``, ``square``, ``band`` or ``never``.
+        ``conflict``, ``triple``, ``square``, ``band``, ``runs`` or ``never``.
     block : str
         Row block it stands for.
     literals : tuple of int
         Of a conflict (one or two) or a triple, whose last one is the k of the table above.
     bits, values : array, (k,)
-        Of a square or a band: a.
+        Of a square or a band: a. Of runs: the bits, and the values of the terms.
     side : int
         Of a square or a band: b.
     slack : tuple of int
-        Weights of the slack bits of a band.
+        Weights of the slack bits of a band; of runs, one for each auxiliary bit.
+    constant : float
+    first, second : array of int, (m,)
+        Of runs: Σ values · z_first · z_second + constant, places in `bits` and then slack bits.
     """
 
     kind: str
@@ -103,6 +107,9 @@ class Penalty:
     values: FloatArray = field(default_factory=lambda: np.zeros(0))
     side: int = 0
     slack: tuple[int, ...] = ()
+    constant: float = 0.0
+    first: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    second: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def touches(self) -> IntArray:
         """Return the bits it reads, slack bits apart."""
@@ -256,8 +263,22 @@ def triple_of(knapsack: Knapsack, edges: Set[frozenset[int]]) -> tuple[int, ...]
     return None
 
 
-def penalties_of(row: Row, edges: Set[frozenset[int]], units: Units) -> tuple[list[Penalty], bool]:
-    """Return the penalties that stand for `row`, and whether it was rounded.
+class Split(NamedTuple):
+    """The penalties of a row, whether it was rounded, and what of it they do not stand for."""
+
+    penalties: list[Penalty]
+    rounded: bool = False
+    rest: Row | None = None
+
+
+def penalties_of(
+    row: Row,
+    edges: Set[frozenset[int]],
+    units: Units,
+    leave_inequality: bool = False,
+    leave_equality: bool = False,
+) -> Split:
+    """Return the penalties that stand for `row`.
 
     Parameters
     ----------
@@ -265,6 +286,8 @@ def penalties_of(row: Row, edges: Set[frozenset[int]], units: Units) -> tuple[li
     edges : set of frozenset of int
         Pairs of literals known to be in conflict.
     units : Units
+    leave_inequality, leave_equality : bool
+        Whether a row that would need slack bits, or a square, is left as it is.
 
     Raises
     ------
@@ -276,15 +299,18 @@ def penalties_of(row: Row, edges: Set[frozenset[int]], units: Units) -> tuple[li
     sides = knapsacks(row)
     solved = [_without_slack(side, row.block, edges) for side in sides]
     if all(part is not None for part in solved):
-        return [penalty for part in solved if part for penalty in part], False
+        return Split([penalty for part in solved if part for penalty in part])
     if lower == upper:
-        return _squared(row, units)
+        return Split([], rest=row) if leave_equality else Split(*_squared(row, units))
     for part, is_upper in zip(solved, _is_upper(row), strict=True):
         if part is not None:
             found += part
             lower, upper = (lower, np.inf) if is_upper else (-np.inf, upper)
-    rest, rounded = _banded(row._replace(lower=lower, upper=upper), units)
-    return found + rest, rounded
+    rest = row._replace(lower=lower, upper=upper)
+    if leave_inequality:
+        return Split(found, rest=rest)
+    banded, rounded = _banded(rest, units)
+    return Split(found + banded, rounded)
 
 
 def slack_weights(span: int) -> tuple[int, ...]:
@@ -333,6 +359,9 @@ def polynomial(penalty: Penalty, slack: IntArray) -> tuple[float, IntArray, IntA
     if penalty.kind == "triple":
         return _triple(penalty.literals)
     bits = np.concatenate((penalty.bits, slack))
+    if penalty.kind == "runs":
+        ends = bits[penalty.first], bits[penalty.second]
+        return penalty.constant, np.minimum(*ends), np.maximum(*ends), penalty.values
     values = np.concatenate((penalty.values, np.asarray(penalty.slack, dtype=np.float64)))
     # y = side − values · z: y² for a square, (y² − y)/2 for a band.
     square, linear = (1.0, 0.0) if penalty.kind == "square" else (0.5, -0.5)

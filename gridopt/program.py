@@ -6,18 +6,20 @@ Formulations write programs, solvers read them; neither knows the other. ::
     subject to  row_lower ≤ A x ≤ row_upper,   lower ≤ x ≤ upper,   some x integer
 
 Rows of which few ever bind need not be listed in A: see `gridopt.lazy`. A program may also carry
-what helps to solve it and changes nothing: rows that every whole answer keeps (`Program.cuts`), and
-a smaller program with the same optimum (`Program.equivalent`).
+what helps to solve it and changes nothing: rows that every whole answer keeps (`Program.cuts`), a
+smaller program with the same optimum (`Program.equivalent`), what rows mean where samplers can keep
+it by themselves (`Program.sequences`), and a model of it over its decisions (`Program.compact`).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -136,6 +138,69 @@ class Equivalent:
     decisions: Callable[[FloatArray], FloatArray]
 
 
+class CompactModel(NamedTuple):
+    """A program over some decisions, and what a unit of its rows is worth, where known."""
+
+    program: Program
+    prices: Mapping[str, float]
+
+
+class Compact(ABC):
+    """A model of a program over its decisions alone: what follows from them is eliminated.
+
+    It is as good as it is near the answer that it was made at, so that it is made anew once there
+    is a better one. What comes of it is always judged on the program itself.
+    """
+
+    @property
+    @abstractmethod
+    def columns(self) -> IntArray:
+        """Columns of the program that it decides, (k,)."""
+
+    @abstractmethod
+    def near(self, x: FloatArray, lower: FloatArray, upper: FloatArray) -> CompactModel:
+        """Return a program over `columns` whose objective is near that of the whole program.
+
+        Parameters
+        ----------
+        x : array, (n,)
+            An answer of the program or of its relaxation.
+        lower, upper : array, (k,)
+            Bounds of `columns`.
+        """
+
+    @abstractmethod
+    def repaired(self, decisions: FloatArray) -> FloatArray:
+        """Return decisions that keep the rules among themselves, as few as can be changed, (k,).
+
+        What they leave to be decided may still have no answer.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """What some rows say, in other words: runs of ones and of zeros have a least length.
+
+    Parameters
+    ----------
+    columns : array of int, (G, T)
+        0/1 columns in the order of time.
+    min_on, min_off : array of int, (G,)
+        Least number of periods of a run, at least 1. A run that reaches the end may be shorter.
+    before : array of int, (G,)
+        Periods that the run before the first period has lasted: positive for ones, negative for
+        zeros, never 0.
+    rows : tuple of str
+        Row blocks that, with the bounds of the columns, say just this.
+    """
+
+    columns: IntArray
+    min_on: IntArray
+    min_off: IntArray
+    before: IntArray
+    rows: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """A mixed-integer quadratic program: n columns, m rows.
@@ -159,6 +224,8 @@ class Program:
         Rows that every answer keeps whose integers are whole; they only tighten the relaxation.
     ratios : Ratios
     equivalent : Equivalent or None
+    sequences : Sequences or None
+    compact : Compact or None
     """
 
     Q: sparse.csr_array
@@ -176,6 +243,8 @@ class Program:
     cuts: AddedRows | None = None
     ratios: Ratios = field(default_factory=Ratios.none)
     equivalent: Equivalent | None = None
+    sequences: Sequences | None = None
+    compact: Compact | None = None
 
     @property
     def n_columns(self) -> int:
@@ -304,12 +373,12 @@ class Program:
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[columns] = values
         upper[columns] = values
-        return replace(self, lower=lower, upper=upper, equivalent=None)
+        return replace(self, lower=lower, upper=upper, equivalent=None, compact=None)
 
     def relaxed(self) -> Program:
         """Return the program without integrality, and without what only holds because of it."""
         kind = np.zeros(self.n_columns, dtype=np.int8)
-        return replace(self, integrality=kind, cuts=None, equivalent=None)
+        return replace(self, integrality=kind, cuts=None, equivalent=None, compact=None)
 
     def _residuals(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         activity = self.A @ x

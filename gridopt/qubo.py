@@ -7,8 +7,11 @@ a weight with a proof (`gridopt.reduction`, `encoding`, `bits`, `penalties`, `we
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
+from collections.abc import Sequence as Listing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +20,33 @@ from scipy import sparse
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.bits import Bits, to_bits
 from gridopt.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
+from gridopt.errors import OptionError, PrecisionError, UnsupportedError
 from gridopt.lift import Lift
-from gridopt.penalties import Penalty, UnitError, Units, penalties_of, polynomial
-from gridopt.program import Program
+from gridopt.penalties import Penalty, Row, UnitError, Units, penalties_of, polynomial
+from gridopt.program import Program, ProgramBuilder
 from gridopt.reduction import entries_of
-from gridopt.structure import Structure
-from gridopt.weights import Objective, proved_weights
+from gridopt.run_penalties import run_penalty
+from gridopt.soft import Soft, soft_rows, with_soft
+from gridopt.structure import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    Inequality,
+    Native,
+    Sequence,
+    Structure,
+)
+from gridopt.treewidth import treewidth
+from gridopt.weights import Objective, components_of, proved_weights
 
 __all__ = ["Discretized", "Lowering", "Qubo", "discretized", "to_qubo"]
+
+WIDEST = 24
+"""Treewidths above this are not told apart: nothing exact is done with them."""
+
+LEAST_SHARE = 1e-6
+"""Of the objective's range: differences below it may be lost in the rounding of penalties."""
+
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +80,8 @@ class Qubo:
         Upper bound on the range of the objective over the bits.
     structure : Structure
         Rules that no penalty stands for: the sampler keeps them.
+    soft : tuple of Soft
+        Terms that stand for rows without slack, and not exactly.
     """
 
     Q: sparse.csr_array
@@ -71,23 +95,86 @@ class Qubo:
     labels: tuple[str, ...]
     objective_range: float
     structure: Structure = field(default_factory=Structure)
+    soft: tuple[Soft, ...] = ()
 
     @staticmethod
-    def of(Q: npt.ArrayLike, offset: float = 0.0, labels: Sequence[str] | None = None) -> Qubo:
-        """Return the QUBO of a matrix, (n, n), whose bits stand for themselves.
+    def of(
+        Q: npt.ArrayLike | sparse.sparray,
+        offset: float = 0.0,
+        labels: Listing[str] | None = None,
+    ) -> Qubo:
+        """Return z'Qz + offset, which comes from no program, as a QUBO of its own bits.
 
         Parameters
         ----------
-        Q : array, (n, n)
-            Of any form: what is below the diagonal is added to what is above it.
+        Q : array or scipy.sparse array, (n, n)
+            Of any form; entries below the diagonal are added to those above.
         offset : float
-        labels : sequence of str, optional
-            ``"z0"``, ``"z1"``, … by default.
+        labels : sequence of str or None
+            Names of the bits; ``z[0]``, ``z[1]``, … where None.
+
+        Raises
+        ------
+        ValueError
+            Where `Q` is not square or the labels are not n.
         """
-        dense = np.asarray(Q, dtype=np.float64)
-        n = len(dense)
-        upper = sparse.csr_array(np.triu(dense) + np.tril(dense, -1).T)
+        given = sparse.coo_array(Q)
+        n = given.shape[0]
+        if given.shape != (n, n) or (labels is not None and len(labels) != n):
+            raise ValueError(
+                f"Q of shape {given.shape} and {n if labels is None else len(labels)} labels make "
+                "no QUBO; expected a square Q and as many labels as rows"
+            )
+        row, column = (np.asarray(place, dtype=np.int64) for place in given.coords)
+        place = np.minimum(row, column), np.maximum(row, column)
+        value = np.asarray(given.data, dtype=np.float64)
+        matrix = sparse.csr_array(sparse.coo_array((value, place), shape=(n, n)))
+        matrix.eliminate_zeros()
+        return Qubo(
+            Q=matrix,
+            offset=float(offset),
+            lift=Lift.identity(n),
+            penalties={},
+            exact=True,
+            resolution=None,
+            n_slack=0,
+            rounded=(),
+            labels=tuple(labels) if labels is not None else tuple(f"z[{k}]" for k in range(n)),
+            objective_range=float(np.abs(matrix.data).sum()),
+        )
+
+    def program(self) -> Program:
+        """Return the program over the bits that this QUBO minimizes, without a row.
+
+        Any solver takes it; `to_qubo` of it is this QUBO again.
+        """
+        b = ProgramBuilder()
+        z = b.binary("z", (self.n_bits,))
+        first, second, value = self.couplings()
+        b.minimize(self.linear, z)
+        b.minimize_product(value, z[first], z[second])
+        b.minimize_constant(self.offset)
+        return b.program()
+
+    @staticmethod
+    def of(
+        Q: sparse.sparray | npt.ArrayLike, offset: float = 0.0, labels: Sequence[str] | None = None
+    ) -> Qubo:
+        """Return the QUBO of any square matrix, z'Qz + offset: no program, no penalties.
+
+        Parameters
+        ----------
+        Q : array_like or sparse array, (n, n)
+            Entries below the diagonal are added to those above.
+        offset : float
+        labels : sequence of str or None
+            Of the bits; ``"bit 0"``, ``"bit 1"``, … where None.
+        """
+        given = sparse.csr_array(Q if sparse.issparse(Q) else np.asarray(Q, dtype=np.float64))
+        upper = sparse.csr_array(sparse.triu(given) + sparse.tril(given, -1).T).astype(np.float64)
+        upper.sum_duplicates()
         upper.eliminate_zeros()
+        n = upper.shape[0]
         return Qubo(
             Q=upper,
             offset=offset,
@@ -97,7 +184,7 @@ class Qubo:
             resolution=None,
             n_slack=0,
             rounded=(),
-            labels=tuple(labels) if labels is not None else tuple(f"z{k}" for k in range(n)),
+            labels=tuple(labels) if labels is not None else tuple(f"bit {k}" for k in range(n)),
             objective_range=float(np.abs(upper.data).sum()),
         )
 
@@ -129,24 +216,52 @@ class Qubo:
         """
         return spectrum(self.Q.toarray()) + self.offset
 
+    def multipliers_after(self, bits: npt.ArrayLike) -> dict[str, float]:
+        """Return the multiplier of each soft row, by its label, that a state, (n,), moves it to."""
+        z = np.asarray(bits, dtype=np.float64)
+        return {soft.label: soft.multiplier_after(z) for soft in self.soft}
+
     def describe(self) -> dict[str, float | int | str]:
-        """Return what makes it easy or hard: size, density, range of coefficients, penalties."""
-        *_, value = self.couplings()
+        """Return what makes it easy or hard, as plain values.
+
+        Returns
+        -------
+        dict
+            Size (bits, also by block and by component), couplings and density, the range of the
+            coefficients and of the penalties, an upper bound on the treewidth, what one layer of
+            QAOA takes, what is exact and what is left to the sampler.
+        """
+        first, second, value = self.couplings()
         sizes = np.abs(np.concatenate((self.linear, value)))
         sizes = sizes[sizes > 0.0]
         n = self.n_bits
         weight = max(self.penalties.values(), default=0.0)
+        part = components_of(n, first, second)
+        width = treewidth(n, first, second, WIDEST)
         return {
             "bits": n,
             "slack_bits": self.n_slack,
+            "bits_by_block": _by_block(self.labels),
             "couplings": len(value),
             "density": 2.0 * len(value) / (n * (n - 1)) if n > 1 else 0.0,
             "coefficient_range": float(sizes.max() / sizes.min()) if len(sizes) else 1.0,
             "penalty_ratio": weight / self.objective_range if self.objective_range else 0.0,
+            "components": int(part.max(initial=-1)) + 1,
+            "largest_component": int(np.bincount(part).max(initial=0)),
+            "treewidth": f"above {WIDEST}" if width is None else width,
+            "qubits": n,
+            "two_qubit_gates": len(value),
             "resolution": self.resolution if self.resolution is not None else "none",
             "rounded_rows": len(self.rounded),
+            "soft_rows": len(self.soft),
+            "native_rules": len(self.structure),
             "exact": int(self.exact),
         }
+
+
+def _by_block(labels: Listing[str]) -> str:
+    count = Counter(label.partition("[")[0] for label in labels)
+    return ", ".join(f"{name} {number}" for name, number in count.items())
 
 
 def spectrum(dense: FloatArray) -> FloatArray:
@@ -167,7 +282,13 @@ def spectrum(dense: FloatArray) -> FloatArray:
     return energies
 
 
-def to_qubo(program: Program, lowering: Lowering | None = None) -> Qubo:
+def to_qubo(
+    program: Program,
+    lowering: Lowering | None = None,
+    native: Set[Native] = frozenset(),
+    prices: Mapping[str, float] | None = None,
+    factors: Mapping[str, float] | None = None,
+) -> Qubo:
     """Return the QUBO of `program`.
 
     Parameters
@@ -175,12 +296,19 @@ def to_qubo(program: Program, lowering: Lowering | None = None) -> Qubo:
     program : Program
     lowering : Lowering or None
         Default options where None.
+    native : set of str
+        Kinds of rules that the sampler keeps by itself: they go into `Qubo.structure`, and no
+        penalty stands for them.
+    prices : mapping of str to float, optional
+        What one unit of a row is worth, by its label: for rows with soft terms.
+    factors : mapping of str to float, optional
+        Factors on the weights of row blocks that are known to suffice: `gridopt.tightening`.
 
     Returns
     -------
     Qubo
-        Its ground states lift to the optima of ``discretized(program, lowering)`` where it is
-        `exact`.
+        Its ground states, of those that keep its structure, lift to the optima of
+        ``discretized(program, lowering)`` where it is `exact`.
 
     Raises
     ------
@@ -188,25 +316,169 @@ def to_qubo(program: Program, lowering: Lowering | None = None) -> Qubo:
         Where rounding is off and the resolution does not divide the range of a column, or the
         numbers of a row that needs a square or a slack; names all of them.
     UnsupportedError
-        Where a column has no finite bounds and the rows imply none.
+        Where a column has no finite bounds and the rows imply none, or the objective has x²/y.
+    OptionError
+        Where an encoding is for a block that the program does not have.
+    PrecisionError
+        Where weights are so large that the objective is lost beside them in double precision.
     """
     options = lowering or Lowering()
-    grid = on_grid(program, options)
-    bits = to_bits(grid)
-    penalties, rounded = _penalties(bits, grid, options)
-    objective = objective_over(program, bits.lift)
-    weights = options.penalty * proved_weights(objective, penalties)
-    blocks = {row.block: 0.0 for row in bits.rows}
-    for penalty, weight in zip(penalties, weights, strict=True):
-        blocks[penalty.block] = max(blocks[penalty.block], float(weight))
-    assembled = _assembled(objective, penalties, weights, bits)
-    return replace(
-        assembled,
-        penalties={name: weight for name, weight in blocks.items() if weight},
-        exact=options.penalty >= 1.0 and not rounded,
-        resolution=grid.resolution,
-        rounded=rounded,
+    _check_program(program, options)
+    return _Lowered(program, options, native, prices or {}).qubo(factors or {})
+
+
+class _Lowered:
+    """A program on its grid, in bits, and what each of its rows has become."""
+
+    def __init__(
+        self,
+        program: Program,
+        options: Lowering,
+        native: Set[Native],
+        prices: Mapping[str, float],
+    ) -> None:
+        self.program, self.options, self.native = program, options, native
+        self.grid = on_grid(program, options)
+        chosen = np.zeros(0, dtype=np.int64)
+        if program.sequences is not None:
+            chosen = program.sequences.columns.ravel()
+        self.bits = to_bits(
+            self.grid, options, kept_columns(self.grid.lift, chosen), "cardinality" in native
+        )
+        self.rounded = list(self.grid.rounded)
+        self.inequalities: list[Inequality] = []
+        self.left: list[Row] = []
+        self.sequences = list(_sequences(program, self.bits.lift))
+        self.penalties = self._penalties()
+        self.soft = soft_rows(
+            self.left,
+            self.objective,
+            prices,
+            adapts=options.inequality_form == "augmented_lagrangian",
+        )
+
+    @cached_property
+    def objective(self) -> Objective:
+        return objective_over(self.program, self.bits.lift)
+
+    def qubo(self, factors: Mapping[str, float]) -> Qubo:
+        """Return the QUBO with proved weights, times the factors of their blocks."""
+        objective = with_soft(self.objective, self.soft)
+        known = self.options.upper_bound
+        proved = proved_weights(
+            objective,
+            self.penalties,
+            np.inf if known is None or self.grid.resolution is not None else known,
+        )
+        factor = np.array([factors.get(penalty.block, 1.0) for penalty in self.penalties])
+        weights = self.options.penalty * factor * proved
+        blocks: dict[str, float] = {}
+        for penalty, weight in zip(self.penalties, weights, strict=True):
+            blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight))
+        structure = Structure(
+            self.bits.cardinalities,
+            tuple(self.sequences) if "sequence" in self.native else (),
+            tuple(self.inequalities),
+        )
+        found = replace(
+            _assembled(objective, self.penalties, weights, self.bits),
+            penalties=blocks,
+            exact=self.options.penalty >= 1.0 and not self.rounded and not self.soft,
+            resolution=self.grid.resolution,
+            rounded=tuple(self.rounded),
+            structure=structure,
+            soft=tuple(self.soft),
+        )
+        _check_precision(found)
+        return found
+
+    def _penalties(self) -> list[Penalty]:
+        """Return the penalties, each conflict once, and note what is left to other means."""
+        options = self.options
+        units = Units(rounding=options.rounds, fallback=options.resolution)
+        soft = options.inequality_form != "slack"
+        adapts = options.inequality_form == "augmented_lagrangian"
+        keeps = "inequality" in self.native
+        found: dict[object, Penalty] = {}
+        faults: list[str] = []
+        for row in self.bits.rows:
+            try:
+                split = penalties_of(row, self.bits.edges, units, soft or keeps, adapts)
+            except UnitError as fault:
+                faults.append(f"{row.label} ({fault})")
+                continue
+            self.rounded += [row.label] * split.rounded
+            if split.rest is not None:
+                self._leave(split.rest, keeps)
+            for penalty in split.penalties:
+                key = penalty.literals if penalty.kind == "conflict" else len(found)
+                found.setdefault(key, penalty)
+        if not options.rounds:
+            raise_resolution(options, self.grid.faults, faults)
+        return [*found.values(), *self._run_penalties()]
+
+    def _leave(self, row: Row, keeps: bool) -> None:
+        if keeps and row.lower != row.upper:
+            self.inequalities.append(Inequality(row.bits, row.values, row.lower, row.upper))
+        else:
+            self.left.append(row)
+
+    def _run_penalties(self) -> Iterator[Penalty]:
+        if self.program.sequences is None or "sequence" in self.native:
+            return
+        name = " and ".join(self.program.sequences.rows)
+        for sequence in self.sequences:
+            penalty = run_penalty(sequence, name)
+            if penalty is not None:
+                yield penalty
+
+
+def _check_program(program: Program, options: Lowering) -> None:
+    if len(program.ratios):
+        raise UnsupportedError("a QUBO cannot hold x²/y: lower the program that this is made of")
+    if isinstance(options.encoding, Mapping):
+        unknown = sorted(set(options.encoding) - set(program.variables))
+        if unknown:
+            expected = f"blocks of the program: {', '.join(program.variables)}"
+            raise OptionError("Lowering", "encoding", ", ".join(unknown), expected)
+
+
+def _check_precision(qubo: Qubo) -> None:
+    """Stop where rounding the largest coefficient loses differences of the objective."""
+    sizes = np.abs(qubo.Q.data)
+    if not np.isfinite(sizes).all() or not np.isfinite(qubo.offset):
+        raise PrecisionError(_precision_message(qubo, "overflow double precision"))
+    if float(sizes.max(initial=0.0)) * _EPSILON > LEAST_SHARE * qubo.objective_range > 0.0:
+        raise PrecisionError(_precision_message(qubo, "hide the objective in double precision"))
+
+
+def _precision_message(qubo: Qubo, what: str) -> str:
+    worst = sorted(qubo.penalties, key=lambda block: -qubo.penalties[block])[:3]
+    return (
+        f"the penalties of {', '.join(worst)} {what}: take a coarser resolution, fewer levels, "
+        "inequalities = 'unbalanced', or a penalty below 1"
     )
+
+
+def kept_columns(lift: Lift, columns: IntArray) -> list[int]:
+    """Return the variables before a lift that stand for some columns after it."""
+    part = sparse.csr_array(lift.matrix[columns, :])
+    return sorted(set(part.indices.tolist()))
+
+
+def _sequences(program: Program, lift: Lift) -> Iterator[Sequence]:
+    """Yield the program's sequences over bits; a column without a bit is constant."""
+    if program.sequences is None:
+        return
+    runs = program.sequences
+    for columns, on, off, before in zip(
+        runs.columns, runs.min_on, runs.min_off, runs.before, strict=True
+    ):
+        part = sparse.csr_array(lift.matrix[columns, :])
+        bits = np.where(lift.shift[columns] > 0.5, ALWAYS_ON, ALWAYS_OFF).astype(np.int64)
+        has_bit = np.diff(part.indptr) == 1
+        bits[has_bit] = part.indices
+        yield Sequence(bits, int(on), int(off), int(before))
 
 
 def objective_over(program: Program, lift: Lift) -> Objective:
@@ -227,30 +499,8 @@ def objective_over(program: Program, lift: Lift) -> Objective:
     )
 
 
-def _penalties(
-    bits: Bits, grid: Discretized, options: Lowering
-) -> tuple[list[Penalty], tuple[str, ...]]:
-    """Return the penalties, each conflict once, and the labels of the rounded rows."""
-    units = Units(rounding=options.rounds, fallback=options.resolution)
-    found: dict[object, Penalty] = {}
-    rounded, faults = list(grid.rounded), []
-    for row in bits.rows:
-        try:
-            penalties, is_rounded = penalties_of(row, bits.edges, units)
-        except UnitError as fault:
-            faults.append(f"{row.label} ({fault})")
-            continue
-        rounded += [row.label] * is_rounded
-        for penalty in penalties:
-            key = penalty.literals if penalty.kind == "conflict" else len(found)
-            found.setdefault(key, penalty)
-    if not options.rounds:
-        raise_resolution(options, grid.faults, faults)
-    return list(found.values()), tuple(rounded)
-
-
 def _assembled(
-    objective: Objective, penalties: Sequence[Penalty], weights: FloatArray, bits: Bits
+    objective: Objective, penalties: Listing[Penalty], weights: FloatArray, bits: Bits
 ) -> Qubo:
     n_main = len(objective.linear)
     slack = [penalty.block for penalty in penalties for _ in penalty.slack]

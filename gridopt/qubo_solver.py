@@ -1,9 +1,10 @@
 """The base of every solver that samples a QUBO: back-ends write `sample`, all else is here.
 
-A sample is never an answer yet. Each distinct one is lifted and judged on the program itself; then
-its decisions are held, HiGHS finds the best of what they leave open (the *re-dispatch*), and that
-is judged as well. What the sampler reached by itself is recorded apart from what the re-dispatch
-made of it, and the bound comes from a proved source that has nothing to do with the sampler.
+A sample is never an answer yet. Each distinct one is lifted and judged; then its decisions are
+held, HiGHS finds the best of what they leave open (the *re-dispatch*), and that is judged as well.
+What the sampler reached by itself is recorded apart from what the re-dispatch and the repair made
+of it, beside what fair coins reach in the same way; the bound comes from a proved source that has
+nothing to do with the sampler.
 """
 
 from __future__ import annotations
@@ -12,41 +13,37 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import FloatArray
 from gridopt.encoding import Lowering
-from gridopt.errors import UnsupportedError
-from gridopt.program import FEASIBILITY_TOLERANCE, Integrality, Program
+from gridopt.errors import TooLargeError, UnsupportedError
+from gridopt.fixing import fixed_by_reduced_cost
+from gridopt.judging import Judged, Judging
+from gridopt.linear_prices import LinearPrices, linear_prices
+from gridopt.program import Program
 from gridopt.qubo import Qubo, to_qubo
+from gridopt.qubo_presolve import presolved
+from gridopt.redispatch import SHORTEST_S, Redispatch
 from gridopt.samples import Deadline, Samples
 from gridopt.solution import Solution, Termination
-from gridopt.solver import (
-    Progress,
-    ProgressCallback,
-    Solver,
-    check_common,
-    check_option,
-    is_number,
-)
+from gridopt.solver import Progress, ProgressCallback, Solver, check_common, check_option
 from gridopt.solvers.highs import HiGHS
 from gridopt.structure import Native
+from gridopt.tightening import tightened
+from gridopt.view import View
 
-JUDGED = 1000
-"""Largest number of distinct samples that are judged, the lowest energies first."""
+SAMPLING_SHARE = 0.8
+"""Part of a round that sampling may use; its re-dispatch takes the rest."""
 
-SAMPLING_SHARE = 0.7
-"""Part of the time limit that sampling may use; re-dispatch and bound take the rest."""
+ROUNDS_SHARE = 0.85
+"""Part of the time limit that all rounds may use; control and bound take the rest."""
 
-REDISPATCH_SHARE = 0.85
-"""Part of the time limit by which the re-dispatch ends."""
-
-REDISPATCHES = 24
-"""Largest number of distinct decisions that are re-dispatched, the lowest energies first."""
-
-_SHORTEST_S = 0.05
+CONTROL_SHARE = 0.9
+"""Part of the time limit by which the control ends."""
 
 
 class Clock:
@@ -64,33 +61,14 @@ class Clock:
         return time.monotonic() - self._start
 
     def lap(self, stage: str) -> None:
-        """Record the seconds since the last lap under the name of a stage."""
+        """Count the seconds since the last lap to a stage."""
         now = time.monotonic()
-        self.stages[stage] = now - self._lap
+        self.stages[stage] = self.stages.get(stage, 0.0) + now - self._lap
         self._lap = now
 
     def deadline(self, share: float) -> Deadline:
         """Return the moment when `share` of the limit has passed."""
         return Deadline(self._start + share * self._limit_s)
-
-
-@dataclass(frozen=True)
-class Judging:
-    """What is done with samples once they are taken; every QUBO solver holds one.
-
-    Parameters
-    ----------
-    bound_time_limit_s : float
-        Seconds that HiGHS may spend on a proved bound, apart from the sampler; 0 for no bound.
-        Within the time limit it gets what is left.
-    """
-
-    bound_time_limit_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        limit_s = self.bound_time_limit_s
-        right = is_number(limit_s) and limit_s >= 0
-        check_option("Judging", "bound_time_limit_s", limit_s, right, "0 or more")
 
 
 class QuboSolver(Solver):
@@ -174,146 +152,224 @@ def check_whole(owner: str, option: str, value: object, least: int, most: int) -
     check_option(owner, option, value, right, f"a whole number, {least} to {most}")
 
 
+def check_whole_or_none(owner: str, option: str, value: object, least: int, most: int) -> None:
+    """Check that an option is a whole number in a range, or None: chosen automatically."""
+    if value is not None:
+        check_whole(owner, option, value, least, most)
+
+
+def check_fits(owner: str, qubo: Qubo, most_bits: int) -> None:
+    """Check that a QUBO is not too large and that its numbers are finite.
+
+    Raises
+    ------
+    TooLargeError, UnsupportedError
+    """
+    if qubo.n_bits > most_bits:
+        raise TooLargeError(
+            f"{owner} takes up to {most_bits} bits, this needs {qubo.n_bits} ({qubo.n_slack} of "
+            "them slack): take a window of fewer hours or units, a coarser resolution or fewer "
+            "levels, or the solver highs"
+        )
+    wrong = int((~np.isfinite(qubo.Q.data)).sum()) + (not np.isfinite(qubo.offset))
+    if wrong:
+        raise UnsupportedError(
+            f"{wrong} numbers of the QUBO are not finite: lower the penalty, or mend the data"
+        )
+
+
 class _Solve:
-    """One run of a `QuboSolver`: the program, the clock, and the best answer so far."""
+    """One run of a `QuboSolver`: the program, the clock, and what has been judged so far."""
 
     def __init__(
         self, solver: QuboSolver, program: Program, progress: ProgressCallback | None
     ) -> None:
         self._solver = solver
+        self._lowering = solver.lowering
+        self._judging = solver.judging
         self._program = program
         self._progress = progress
         self._clock = Clock(solver.time_limit_s)
-        self._best = Solution.at(program, None, Termination.SAMPLED)
+        self._redispatch = Redispatch(program, self._judging.repair)
+        self._judged = Judged(program, self._redispatch)
         self._details: dict[str, float | int | str] = {}
         self._termination = Termination.SAMPLED
         self._complete = False
+        self._lower, self._upper = program.lower, program.upper
+        self._prices: LinearPrices | None = None
+        self._near: FloatArray | None = None
+        self._multipliers: dict[str, float] = {}
+        self._optimum = self._judging.known_optimum
 
     def run(self) -> Solution:
-        qubo = to_qubo(self._program, self._solver.lowering)
-        self._solver.check(qubo)
-        self._clock.lap("lower_s")
-        samples = self._sampled(qubo)
-        self._clock.lap("sample_s")
-        self._record(qubo, samples)
-        points, counts = self._points(qubo, samples)
-        self._judge(points, counts)
+        """Sample and judge in rounds; then the control, the bound and how often reads succeed."""
+        bound, source = -np.inf, ""
         with self._interruptible():
-            self._redispatch(points)
-        self._clock.lap("redispatch_s")
-        bound, source = self._bound()
-        self._clock.lap("bound_s")
+            self._prepare()
+            control = self._rounds()
+            if self._termination is not Termination.INTERRUPTED:
+                self._control(*control)
+                bound, source = self._bound()
+                self._clock.lap("bound_s")
+        self._details |= self._judged.details()
+        if self._optimum is not None:
+            seconds = self._clock.stages.get("sample_s", 0.0)
+            gap = self._judging.success_gap
+            self._details |= self._judged.success(self._optimum, gap, seconds)
         return replace(
-            self._best,
+            self._judged.best,
             termination=self._termination,
             bound=bound,
             bound_source=source,
             details={**self._details, **self._clock.stages},
         )
 
-    def _sampled(self, qubo: Qubo) -> Samples:
+    def _prepare(self) -> None:
+        """Solve the relaxation where something needs it: fixing, the compact form, soft rows."""
+        upper_bound = self._lowering.upper_bound
+        is_compact = self._lowering.form == "compact"
+        if not is_compact and upper_bound is None and self._lowering.inequality_form == "slack":
+            return
+        with suppress(UnsupportedError):
+            left_s = self._clock.deadline(ROUNDS_SHARE / 2.0).left_s
+            limit_s = left_s if np.isfinite(left_s) else None
+            self._prices = linear_prices(self._program, limit_s)
+        if self._prices is not None:
+            self._near = self._prices.x
+            if upper_bound is not None:
+                fixed = fixed_by_reduced_cost(self._program, self._prices, upper_bound)
+                self._lower, self._upper = fixed.lower, fixed.upper
+                self._details["fixed_by_reduced_cost"] = fixed.count
+        elif is_compact and self._program.compact is not None:
+            columns = self._program.compact.columns
+            decisions = self._program.compact.repaired(self._program.lower[columns])
+            self._near = self._redispatch(columns, decisions, Deadline()).plain.x
+        if is_compact:
+            # what is known of the program says nothing of the model's own objective
+            self._lowering = replace(self._lowering, upper_bound=None)
+        self._clock.lap("relax_s")
+
+    def _view(self) -> View:
+        if self._lowering.form == "full":
+            return View.full(self._program, self._lower, self._upper, self._prices)
+        near = np.zeros(self._program.n_columns) if self._near is None else self._near
+        return View.compact(self._program, near, self._lower, self._upper)
+
+    def _rounds(self) -> tuple[View, Qubo]:
+        """Lower, sample and judge; anew where the QUBO depends on what was found so far."""
+        rounds = self._judging.rounds if self._lowering.is_local else 1
+        for number in range(rounds):
+            view = self._view()
+            whole = self._lowered(view)
+            self._solver.check(whole)
+            qubo = self._presolved(whole)
+            self._clock.lap("lower_s")
+            samples = self._round(view, whole, qubo, Part(number, rounds))
+            if self._termination is Termination.INTERRUPTED:
+                break
+            if self._judged.best.is_feasible:
+                self._near = self._judged.best.x
+            if self._lowering.inequality_form == "augmented_lagrangian" and len(samples.bits):
+                lowest = samples.bits[int(np.argmin(samples.energies))]
+                self._multipliers = qubo.multipliers_after(lowest)
+        self._details["rounds"] = number + 1
+        return view, qubo
+
+    def _lowered(self, view: View) -> Qubo:
+        prices = {**view.prices, **self._multipliers}
+        if not self._lowering.tighten:
+            return to_qubo(view.program, self._lowering, self._solver.native, prices)
+        found = tightened(view.program, self._lowering, self._solver.native, prices)
+        self._details["weights"] = found.how
+        return found.qubo
+
+    def _presolved(self, qubo: Qubo) -> Qubo:
+        if not self._lowering.presolve:
+            return qubo
+        found = presolved(qubo)
+        self._details |= found.details
+        return found.rest
+
+    def _round(self, view: View, whole: Qubo, qubo: Qubo, part: Part) -> Samples:
+        end = self._clock.deadline(ROUNDS_SHARE * part.share(1.0))
+        samples = self._sampled(qubo, part)
+        self._clock.lap("sample_s")
+        self._record(whole, samples)
+        self._complete = samples.complete and whole.exact and whole.resolution is None
+        self._complete &= view.is_whole
+        with self._interruptible():
+            self._judged.add(view, qubo, samples, end)
+        self._clock.lap("redispatch_s")
+        self._report("samples judged")
+        return samples
+
+    def _sampled(self, qubo: Qubo, part: Part) -> Samples:
         """Take batches until the sampler is done, time is up or Ctrl-C."""
         if not qubo.n_bits:
             return Samples.of(qubo, np.zeros((1, 0)), complete=True)
-        deadline = self._clock.deadline(SAMPLING_SHARE)
+        deadline = self._clock.deadline(ROUNDS_SHARE * part.share(SAMPLING_SHARE))
         batches: list[Samples] = []
         with self._interruptible():
-            for batch in self._solver.sample(qubo, deadline):
+            for batch in part.seeded(self._solver).sample(qubo, deadline):
                 batches.append(batch)
-                self._report_reads(batches)
+                self._report(f"{sum(len(batch.bits) for batch in batches)} reads")
                 if deadline.passed:
                     self._termination = Termination.TIME_LIMIT
                     break
         return _joined(qubo, batches)
 
-    def _report_reads(self, batches: list[Samples]) -> None:
-        reads = sum(len(batch.bits) for batch in batches)
-        self._report(f"{reads} reads")
-
     def _record(self, qubo: Qubo, samples: Samples) -> None:
-        self._details = {
+        self._details |= {
             **qubo.describe(),
-            "reads": len(samples.bits),
-            "rounding": int(self._solver.lowering.rounds),
-            "penalty": self._solver.lowering.penalty,
+            "form": self._lowering.form,
+            "encoding": str(self._lowering.encoding),
+            "inequalities": self._lowering.inequality_form,
+            "rounding": int(self._lowering.rounds),
+            "penalty": self._lowering.penalty,
             **samples.details,
         }
         if len(samples.energies):
             self._details["best_energy"] = float(samples.energies.min())
-        self._complete = samples.complete and qubo.exact and qubo.resolution is None
 
-    def _points(self, qubo: Qubo, samples: Samples) -> tuple[FloatArray, IntArray]:
-        bits, _, counts = samples.distinct()
-        self._details["distinct"] = len(bits)
-        return qubo.lift(bits[:JUDGED]), counts[:JUDGED]
-
-    def _judge(self, points: FloatArray, counts: IntArray) -> None:
-        """Judge the samples as they are; record what the sampler reached by itself."""
-        feasible = 0
-        for x, count in zip(points, counts, strict=True):
-            answer = Solution.at(self._program, x, self._termination)
-            feasible += int(count) * answer.is_feasible
-            self._keep(answer)
-        self._details["raw_feasible_share"] = feasible / max(int(counts.sum()), 1)
-        self._details["raw_objective"] = self._best.objective
-        self._report("samples judged")
-
-    def _redispatch(self, points: FloatArray) -> None:
-        """Hold the decisions of one sample after the other; HiGHS finds the best of the rest."""
-        program = self._program
-        self._details["redispatched"] = 0
-        if bool(program.is_decision.all()):
+    def _control(self, view: View, qubo: Qubo) -> None:
+        """Judge and re-dispatch fair coins as the samples were, and record what they reach."""
+        reads = self._judging.control_reads
+        deadline = self._clock.deadline(CONTROL_SHARE)
+        if not reads or self._complete or deadline.passed:
             return
-        deadline = self._clock.deadline(REDISPATCH_SHARE)
-        decisions = np.rint(points[:, program.is_decision])
-        _, first = np.unique(decisions, axis=0, return_index=True)
-        for k in np.sort(first)[:REDISPATCHES]:
-            if deadline.passed and self._details["redispatched"]:
-                break
-            self._dispatch(decisions[k], deadline)
-
-    def _dispatch(self, decisions: FloatArray, deadline: Deadline) -> None:
-        held = self._program.fixed(self._program.is_decision, decisions)
-        implied = self._program.integrality == Integrality.IMPLIED
-        for candidate in (held.relaxed(), held)[: 2 if implied.any() else 1]:
-            limit_s = max(deadline.left_s, _SHORTEST_S)
-            highs = HiGHS(time_limit_s=limit_s if np.isfinite(limit_s) else None, gap=1e-7)
-            found = highs.solve(candidate)
-            answer = Solution.at(self._program, found.x, self._termination)
-            self._details["redispatched"] = int(self._details["redispatched"]) + 1
-            self._keep(answer)
-            # Whole of themselves, or no dispatch at all: the whole program has nothing to add.
-            if found.x is None or answer.is_feasible:
-                break
-        self._report("re-dispatch")
-
-    def _keep(self, answer: Solution) -> None:
-        if _rank(answer) < _rank(self._best):
-            self._best = answer
+        coins = np.random.default_rng(self._solver.seed).integers(0, 2, (reads, qubo.n_bits))
+        control = Judged(self._program, Redispatch(self._program, self._judging.repair))
+        control.add(view, qubo, Samples.of(qubo, coins), deadline)
+        found = control.details()
+        names = ("reads", "raw_feasible_share", "raw_objective", "redispatched")
+        self._details |= {f"control_{name}": found[name] for name in names}
+        self._details["control_objective"] = control.best.objective
+        self._clock.lap("control_s")
 
     def _bound(self) -> tuple[float, str]:
         """Return a proved bound and its source, and settle what the enumeration proved."""
+        best = self._judged.best
         if self._complete:
-            if self._best.is_feasible:
+            if best.is_feasible:
                 self._termination = Termination.OPTIMAL
-                return self._best.objective, "enumeration"
+                self._optimum = best.objective
+                return best.objective, "enumeration"
             self._termination = Termination.INFEASIBLE
             return np.inf, "enumeration"
-        return self._highs_bound()
-
-    def _highs_bound(self) -> tuple[float, str]:
-        limit_s = min(
-            self._solver.judging.bound_time_limit_s, max(self._clock.deadline(1.0).left_s, 0.0)
-        )
+        limit_s = min(self._judging.bound_time_limit_s, max(self._clock.deadline(1.0).left_s, 0.0))
         found: Solution | None = None
-        if limit_s >= _SHORTEST_S:
-            with suppress(UnsupportedError), self._interruptible():
+        if limit_s >= SHORTEST_S:
+            with suppress(UnsupportedError):
                 found = HiGHS(time_limit_s=limit_s, seed=self._solver.seed).solve(self._program)
         if found is None:
             return -np.inf, ""
-        if found.termination is Termination.INFEASIBLE and not self._best.is_feasible:
+        if found.termination is Termination.INTERRUPTED:
+            self._interrupted()
+        if found.termination is Termination.INFEASIBLE and not best.is_feasible:
             self._termination = Termination.INFEASIBLE
             return np.inf, "HiGHS"
+        if found.termination is Termination.OPTIMAL and self._optimum is None:
+            self._optimum = min(found.objective, best.objective)
         source = f"HiGHS, {limit_s:.3g} s" if np.isfinite(found.bound) else ""
         return found.bound, source
 
@@ -325,7 +381,25 @@ class _Solve:
 
     def _report(self, stage: str) -> None:
         if self._progress is not None:
-            self._progress(Progress(self._clock.elapsed_s, self._best.objective, -np.inf, stage))
+            objective = self._judged.best.objective
+            self._progress(Progress(self._clock.elapsed_s, objective, -np.inf, stage))
+
+
+class Part(NamedTuple):
+    """One of several rounds."""
+
+    number: int
+    of: int
+
+    def share(self, done: float) -> float:
+        """Return what part of all rounds is over once `done` of this one is."""
+        return (self.number + done) / self.of
+
+    def seeded(self, solver: QuboSolver) -> QuboSolver:
+        """Return the solver with a seed of this round's own."""
+        if not self.number:
+            return solver
+        return replace(solver, seed=(solver.seed + self.number) % 2**31)  # type: ignore[type-var]
 
 
 class _Interruptible:
@@ -342,13 +416,6 @@ class _Interruptible:
             self._interrupted()
             return True
         return False
-
-
-def _rank(answer: Solution) -> tuple[bool, float, float]:
-    """Feasible first, by cost; then by violation."""
-    if answer.violation <= FEASIBILITY_TOLERANCE:
-        return False, answer.objective, answer.violation
-    return True, answer.violation, answer.violation
 
 
 def _joined(qubo: Qubo, batches: list[Samples]) -> Samples:

@@ -7,7 +7,7 @@ et al., INFORMS J. Comput. 32, 2020, 473-506).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -87,6 +87,24 @@ def unreduced(program: Program) -> Reduced:
         columns=_labels(program.variables.values()),
         rows=_labels(program.rows.values()),
         blocks=tuple(blocks),
+    )
+
+
+def without_rows(program: Program, names: Collection[str]) -> Program:
+    """Return a program without the rows of some blocks."""
+    kept: dict[str, Block] = {}
+    rows: list[IntArray] = [np.zeros(0, dtype=np.int64)]
+    for name, block in program.rows.items():
+        if name not in names:
+            kept[name] = replace(block, first=sum(part.size for part in kept.values()))
+            rows.append(block.numbers.ravel())
+    left = np.concatenate(rows)
+    return replace(
+        program,
+        A=sparse.csr_array(program.A[left, :]),
+        row_lower=program.row_lower[left],
+        row_upper=program.row_upper[left],
+        rows=kept,
     )
 
 

@@ -11,10 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from gridopt.arrays import BoolArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 
-Native = Literal["cardinality", "sequence"]
-"""Kinds of rules: `Cardinality` (one-of-many among them) and `Sequence`."""
+Native = Literal["cardinality", "sequence", "inequality"]
+"""Kinds of rules: `Cardinality` (one-of-many among them), `Sequence` and `Inequality`."""
+
+ROOM = 1e-6
+"""By how much of its largest weight an inequality may be missed, for rounding."""
 
 ALWAYS_OFF = -1
 ALWAYS_ON = -2
@@ -63,8 +66,10 @@ class Sequence:
 
     def values(self, z: BoolArray) -> BoolArray:
         """Return the state of each period, (n,) to (T,) or (R, n) to (R, T)."""
-        chosen = z[..., np.maximum(self.bits, 0)].astype(np.bool_)
-        return np.where(self.bits >= 0, chosen, self.bits == ALWAYS_ON)
+        on = np.broadcast_to(self.bits == ALWAYS_ON, (*z.shape[:-1], len(self.bits))).copy()
+        decided = self.bits >= 0
+        on[..., decided] = z[..., self.bits[decided]]
+        return on
 
     def holds(self, z: BoolArray) -> BoolArray:
         """Return whether every run is long enough, (n,) to (), or (R, n) to (R,)."""
@@ -82,6 +87,31 @@ class Sequence:
 
 
 @dataclass(frozen=True, eq=False)
+class Inequality:
+    """A weighted sum of bits within limits: capacity, a budget.
+
+    Parameters
+    ----------
+    bits : array of int, (k,)
+        Each once; they may be in other rules too.
+    weights : array, (k,)
+    lower, upper : float
+        One of them may be infinite.
+    """
+
+    bits: IntArray
+    weights: FloatArray
+    lower: float
+    upper: float
+
+    def holds(self, z: BoolArray) -> BoolArray:
+        """Return whether the rule holds in one state, (n,) to (), or in many, (R, n) to (R,)."""
+        total = z[..., self.bits] @ self.weights
+        room = ROOM * np.abs(self.weights).max(initial=1.0)
+        return np.asarray((total >= self.lower - room) & (total <= self.upper + room))
+
+
+@dataclass(frozen=True, eq=False)
 class Structure:
     """The rules that a QUBO leaves to the sampler.
 
@@ -89,19 +119,25 @@ class Structure:
     ----------
     cardinalities : tuple of Cardinality
     sequences : tuple of Sequence
-        No bit is in two of them.
+        No bit is in two of these.
+    inequalities : tuple of Inequality
     """
 
     cardinalities: tuple[Cardinality, ...] = ()
     sequences: tuple[Sequence, ...] = ()
+    inequalities: tuple[Inequality, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.cardinalities) + len(self.sequences)
+        return len(self.cardinalities) + len(self.sequences) + len(self.inequalities)
 
     def holds(self, z: BoolArray) -> BoolArray:
         """Return whether all rules hold in one state, (n,) to (), or in many, (R, n) to (R,)."""
         right = np.ones(z.shape[:-1], dtype=np.bool_)
-        rules: tuple[Cardinality | Sequence, ...] = (*self.cardinalities, *self.sequences)
+        rules: tuple[Cardinality | Sequence | Inequality, ...] = (
+            *self.cardinalities,
+            *self.sequences,
+            *self.inequalities,
+        )
         for rule in rules:
             right &= rule.holds(z)
         return right

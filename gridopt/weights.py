@@ -1,6 +1,6 @@
 """Penalty weights with a proof: no ground state breaks a rule.
 
-Two bounds are used, both by interval arithmetic on the objective f over the bits.
+Three bounds are used, all by interval arithmetic on the objective f over the bits.
 
 *By component.* Bits that share a row (slack bits included) form a component; the objective may
 couple components, the rows do not. Let z break a row of component g, and let z' be z with the
@@ -9,6 +9,9 @@ has any answer). No penalty outside g changes, those in g fall from at least the
 f rises by at most D = max over a, rest of f(a', rest) − f(a, rest). So with every weight of g
 above D, no ground state breaks a row of g. D needs only the terms of f that touch g, and less of
 them where all bits off (or all on) is such an a'.
+
+*By a known answer.* Every state costs at least L, the sum of the objective's least terms. With U
+the objective of a state that holds every row, no ground state breaks a row of weight above U − L.
 
 *By literal.* Let a conflict forbid l and m, and let l be safe to switch off: while m holds, no
 other penalty rises when l is switched off. Then a ground state that broke the conflict would be
@@ -31,6 +34,8 @@ from scipy.sparse import csgraph
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.penalties import Penalty
+
+_SMALL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,12 @@ class Objective:
         """Upper bound on the largest difference of two values."""
         return float(np.abs(self.linear).sum() + np.abs(self.value).sum())
 
+    @property
+    def least(self) -> float:
+        """Lower bound on its values, term by term."""
+        below = np.minimum(self.linear, 0.0).sum() + np.minimum(self.value, 0.0).sum()
+        return self.constant + float(below)
+
     def slopes(self, pairs: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """Return bounds on the change of f as each bit is switched on, (n,) each.
 
@@ -75,20 +86,32 @@ class Objective:
         return total.astype(np.float64)
 
 
-def proved_weights(objective: Objective, penalties: Sequence[Penalty]) -> FloatArray:
+def proved_weights(
+    objective: Objective, penalties: Sequence[Penalty], upper_bound: float = np.inf
+) -> FloatArray:
     """Return a weight for each penalty, above what breaking it can save, (p,).
 
+    Parameters
+    ----------
+    objective : Objective
+    penalties : sequence of Penalty
+    upper_bound : float
+        Of the objective at some state that holds every row, where one is known.
+
+    Notes
+    -----
     The margin is 1 in the objective's unit, or its range where that is less.
     """
     margin = min(1.0, objective.span) or 1.0
     group = components(len(objective.linear), penalties)
     by_group = _by_component(objective, penalties, group) + margin
     by_literal = _ByLiteral(objective, penalties)
+    known = max(upper_bound - objective.least, 0.0) + margin
     weights = np.zeros(len(penalties))
     for k, penalty in enumerate(penalties):
         touched = penalty.touches()
         general = by_group[group[touched[0]]] if len(touched) else objective.span + margin
-        weights[k] = min(general, by_literal.rise(penalty) + margin)
+        weights[k] = min(general, by_literal.rise(penalty) + margin, known)
     return weights
 
 
@@ -99,9 +122,13 @@ def components(n_bits: int, penalties: Sequence[Penalty]) -> IntArray:
         for bits in (penalty.touches() for penalty in penalties)
         for bit in bits[1:]
     ]
-    first = np.array([i for i, _ in pairs], dtype=np.int64)
-    second = np.array([j for _, j in pairs], dtype=np.int64)
-    graph = sparse.coo_array((np.ones(len(pairs)), (first, second)), shape=(n_bits, n_bits))
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return components_of(n_bits, ends[:, 0], ends[:, 1])
+
+
+def components_of(n: int, first: IntArray, second: IntArray) -> IntArray:
+    """Return the number of the connected component of each of n nodes, (n,)."""
+    graph = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
     return np.asarray(csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
@@ -146,6 +173,10 @@ def _holds_at(
 def _is_held(penalty: Penalty, value: int) -> bool:
     if penalty.kind in {"conflict", "triple"}:
         return not all(value != literal % 2 for literal in penalty.literals)
+    if penalty.kind == "runs":
+        # auxiliary bits are 0 here: where that is not best for them, the answer is no
+        mine = np.maximum(penalty.first, penalty.second) < len(penalty.bits)
+        return abs(penalty.constant + value * float(penalty.values[mine].sum())) < _SMALL
     rest = penalty.side - value * float(penalty.values.sum())
     reach = sum(penalty.slack) + 1 if penalty.kind == "band" else 0
     return 0.0 <= rest <= reach

@@ -11,8 +11,9 @@ import numpy as np
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
+from gridopt.judging import Judging
 from gridopt.qubo import Qubo, spectrum
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.samples import Deadline, Samples
 
 MOST_BITS = 28

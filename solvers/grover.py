@@ -16,9 +16,10 @@ import numpy as np
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.grover_circuits import ArithmeticOracle, DiagonalOracle, Oracle
+from gridopt.judging import Judging
 from gridopt.quantum_backends import backend_named, check_backend
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.samples import Deadline, Samples
 from gridopt.solver import check_option, is_number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
@@ -11,20 +12,23 @@ import neal
 import numpy as np
 from dwave.samplers import SteepestDescentSampler
 
+from gridopt.effort import reads_within, scaled, sweep_work, sweeps_for, threads_within
 from gridopt.encoding import Lowering
-from gridopt.errors import TooLargeError
+from gridopt.exports.dimod_models import to_bqm
+from gridopt.judging import Judging
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole_or_none
+from gridopt.reads import JOB_WORK, Stop, in_threads, job_size, seed_of
 from gridopt.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
 
 MOST_BITS = 20_000
 
-LARGEST_BATCH = 16
-"""Reads of one call to the sampler."""
+CALL_WORK = 20.0
+"""Work of a piece of a schedule per coupling: several times what it takes to hand these over."""
 
-PROPOSALS = 4_000_000
-"""Flips proposed in one call, a second or so: it cannot be interrupted and never sees a clock."""
+LARGEST_EXCITATION = 0.01
+"""Expected number of thermal flips in the last sweep."""
 
 
 @final
@@ -34,12 +38,15 @@ class Neal(QuboSolver):
 
     Parameters
     ----------
-    reads : int
-        Number of independent annealing runs.
-    sweeps : int
-        Sweeps of each run, over a geometric range of temperatures.
+    reads : int or None
+        Number of independent annealing runs; None for the rule of `gridopt.effort`, or with a time
+        limit as many as it leaves time for.
+    sweeps : int or None
+        Sweeps of each run, over a geometric range of temperatures; None for that rule.
     polish : bool
         Let steepest descent end each read: annealing gives its last state, not its best.
+    threads : int or None
+        None for as many as there are processors; without effect on the reads.
     seed : int
         The same seed gives the same reads; a time limit may cut them short.
     time_limit_s : float or None
@@ -47,9 +54,10 @@ class Neal(QuboSolver):
     judging : Judging
     """
 
-    reads: int = 100
-    sweeps: int = 1000
+    reads: int | None = None
+    sweeps: int | None = None
     polish: bool = True
+    threads: int | None = None
     seed: int = 0
     time_limit_s: float | None = None
     lowering: Lowering = field(default_factory=Lowering)
@@ -60,59 +68,82 @@ class Neal(QuboSolver):
     package: ClassVar[str] = "dwave-neal"
 
     def __post_init__(self) -> None:
-        check_whole("neal", "reads", self.reads, 1, 10**7)
-        check_whole("neal", "sweeps", self.sweeps, 1, 10**9)
+        check_whole_or_none("neal", "reads", self.reads, 1, 10**7)
+        check_whole_or_none("neal", "sweeps", self.sweeps, 1, 10**9)
+        check_whole_or_none("neal", "threads", self.threads, 1, 1024)
         check_option("neal", "polish", self.polish, isinstance(self.polish, bool), "true or false")
         check_qubo_options("neal", self.seed, self.time_limit_s, self.lowering, self.judging)
 
     def check(self, qubo: Qubo) -> None:
-        """Raise `TooLargeError` where there are more than `MOST_BITS` bits."""
-        if qubo.n_bits > MOST_BITS:
-            raise TooLargeError(
-                f"neal takes up to {MOST_BITS} bits, this needs {qubo.n_bits}: take a window of "
-                "fewer hours or units, a coarser resolution or fewer levels, or the solver highs"
-            )
+        """Raise `TooLargeError` above `MOST_BITS` bits, `UnsupportedError` where not finite."""
+        check_fits("neal", qubo, MOST_BITS)
 
-    def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002
-        """Yield batches of reads: 1, 2, 4, … so that there is something to show at once."""
-        model = to_bqm(qubo)
-        record = {"sweeps": self.sweeps, "polish": "steepest descent" if self.polish else "none"}
-        largest = max(1, min(LARGEST_BATCH, PROPOSALS // (self.sweeps * qubo.n_bits)))
-        sizes = _batch_sizes(self.reads, largest)
-        seeds = np.random.SeedSequence(self.seed).generate_state(len(sizes)) >> 1
-        for size, seed in zip(sizes, seeds, strict=True):
-            bits = self._annealed(model, size, int(seed))
+    def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:
+        """Yield the reads in batches, from as many threads as were asked for."""
+        sweeps = self.sweeps or sweeps_for(qubo)
+        reads = reads_within(self.reads, qubo, sweeps, deadline)
+        work = sweep_work(qubo)
+        stop = Stop(deadline)
+        piece = (JOB_WORK + CALL_WORK * len(qubo.couplings()[2])) / work
+        annealing = _Annealing(qubo, sweeps, max(int(piece), 1), self, stop)
+        record = {"sweeps": sweeps, "polish": "steepest descent" if self.polish else "none"}
+        size, threads = job_size(sweeps * work), threads_within(self.threads)
+        for bits in in_threads(annealing, reads, size, threads, stop):
             yield Samples.of(qubo, bits, record)
 
-    def _annealed(self, model: Any, reads: int, seed: int) -> BitArray:
-        # No interrupt_function: it would swallow Ctrl-C, which arrives between two calls instead.
-        found = neal.SimulatedAnnealingSampler().sample(
-            model, num_reads=reads, num_sweeps=self.sweeps, seed=seed
-        )
-        if self.polish:
+
+class _Annealing:
+    """Anneals reads; a long schedule in pieces, between which it looks at the clock."""
+
+    def __init__(self, qubo: Qubo, sweeps: int, piece: int, options: Neal, stop: Stop) -> None:
+        self._model = to_bqm(scaled(qubo)).change_vartype(dimod.SPIN)
+        schedule = np.geomspace(*_beta_range(self._model), num=sweeps)
+        self._pieces = [schedule[k : k + piece] for k in range(0, sweeps, piece)]
+        self._options = options
+        self._stop = stop
+
+    def __call__(self, first: int, n: int) -> BitArray:
+        seed = self._options.seed
+        rng = np.random.default_rng(seed_of(seed, first))
+        spins = 2 * rng.integers(0, 2, (n, len(self._model.linear)), dtype=np.int8) - 1
+        last_s = 0.0
+        for k, betas in enumerate(self._pieces):
+            if k and self._stop(last_s):
+                break
+            begun = time.monotonic()
+            found = neal.SimulatedAnnealingSampler().sample(
+                self._model,
+                initial_states=spins,
+                beta_schedule=betas,
+                beta_schedule_type="custom",
+                seed=seed_of(seed, first, k),
+                # asked between two reads, in this thread, which Ctrl-C never reaches
+                interrupt_function=self._stop,
+            )
+            spins = dimod.as_samples(found)[0]
+            last_s = time.monotonic() - begun
+        if self._options.polish:
             descent: Any = SteepestDescentSampler
-            found = descent().sample(model, initial_states=found, seed=seed)
-        return np.asarray(dimod.as_samples(found)[0], dtype=np.uint8)
+            found = descent().sample(self._model, initial_states=spins)
+            spins = dimod.as_samples(found)[0]
+        return np.asarray(spins > 0, dtype=np.uint8)
 
 
-def to_bqm(qubo: Qubo) -> Any:
-    """Return `qubo` as a `dimod.BinaryQuadraticModel` over 0 … n − 1.
+def _beta_range(model: Any) -> tuple[float, float]:
+    """Return first and last inverse temperature for spins, the rule of dwave-samplers.
 
-    Coefficients are divided by their median size: the temperatures follow the coefficients, and
-    their sum over many large ones must not drown the small ones. Energies are in those units.
+    At first each spin flips with probability ½ at least, whatever its neighbors do; at last there
+    is `LARGEST_EXCITATION` of a thermal flip in a sweep, if each spin is held by no more than its
+    smallest coefficient. (dwave-samplers computes it in Python, at each call anew.)
     """
-    first, second, value = qubo.couplings()
-    sizes = np.abs(np.concatenate((qubo.linear, value)))
-    scale = float(np.median(sizes[sizes > 0.0])) if sizes.any() else 1.0
-    return dimod.BinaryQuadraticModel.from_numpy_vectors(
-        qubo.linear / scale, (first, second, value / scale), qubo.offset / scale, dimod.BINARY
-    )
-
-
-def _batch_sizes(reads: int, largest: int) -> list[int]:
-    sizes: list[int] = []
-    left = reads
-    while left:
-        sizes.append(min(1 << min(len(sizes), 30), largest, left))
-        left -= sizes[-1]
-    return sizes
+    h, (row, column, value), _ = model.to_numpy_vectors()
+    largest, least = np.abs(h), np.where(h, np.abs(h), np.inf)
+    for end in (row, column):
+        np.add.at(largest, end, np.abs(value))
+        np.minimum.at(least, end, np.where(value, np.abs(value), np.inf))
+    field = float(largest.max())
+    if not field:
+        return 0.1, 1.0
+    gap = float(least.min())
+    weakest = int((least == gap).sum())
+    return np.log(2.0) / (2.0 * field), np.log(weakest / LARGEST_EXCITATION) / (2.0 * gap)

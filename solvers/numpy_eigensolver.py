@@ -15,10 +15,11 @@ import numpy as np
 
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
+from gridopt.judging import Judging
 from gridopt.memory import check_memory
 from gridopt.pauli_operator import to_sparse_pauli_op
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.samples import Deadline, Samples
 
 MOST_QUBITS = 22

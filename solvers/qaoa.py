@@ -17,6 +17,7 @@ from gridopt.circuits import qaoa_circuit
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.ising import Ising
+from gridopt.judging import Judging
 from gridopt.memory import fits, in_words
 from gridopt.qaoa_angles import AngleSearch, initial_angles
 from gridopt.qaoa_ansatz import Ansatz
@@ -30,7 +31,7 @@ from gridopt.quantum_backends import (
     check_backend,
 )
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.relaxation import relaxed
 from gridopt.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option, is_number

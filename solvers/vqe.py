@@ -17,6 +17,7 @@ from gridopt.arrays import FloatArray
 from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.ising import Ising
+from gridopt.judging import Judging
 from gridopt.qaoa_angles import AngleSearch
 from gridopt.quantum_backends import (
     BOND_DIMENSION,
@@ -27,7 +28,7 @@ from gridopt.quantum_backends import (
     check_backend,
 )
 from gridopt.qubo import Qubo
-from gridopt.qubo_solver import Judging, QuboSolver, check_qubo_options, check_whole
+from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.samples import Deadline, Samples
 from gridopt.solver import check_option, is_number
 

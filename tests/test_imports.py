@@ -19,12 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays lazy program solution"
-LOWERING = "lift reduction linearization bits encoding penalties weights"
+LOWERING = (
+    "lift reduction linearization bits encoding penalties run_penalties soft weights structure"
+)
 MILP = "linearization cuts highs_model"
 CIRCUITS = (
     "memory ising relaxation pauli_operator qaoa_ansatz qaoa_evaluator qaoa_angles circuits "
     "grover_circuits quantum_backends"
 )
+SAMPLING = "treewidth qubo qubo_presolve tightening samples fixing"
+JUDGING = "view redispatch judging success"
 
 MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
@@ -56,8 +60,6 @@ MAY_IMPORT = {
     "highs_model": f"{MODEL} linearization solver",
     "linear_prices": f"{MODEL} linearization highs_model",
     "program_files": f"{MODEL} solver",
-    "structure": "errors arrays",
-    "qubo": f"{MODEL} {LOWERING} structure solver",
     # circuits: from the QUBO to gates, angles and shots
     "memory": "errors",
     "ising": "arrays qubo",
@@ -69,10 +71,23 @@ MAY_IMPORT = {
     "circuits": "arrays ising qaoa_ansatz qubo",
     "grover_circuits": "arrays qubo",
     "quantum_backends": "arrays errors memory samples solver",
+    "treewidth": "arrays",
+    "qubo": f"{MODEL} {LOWERING} treewidth solver",
+    "qubo_presolve": f"{MODEL} {LOWERING} treewidth qubo",
+    "tightening": f"{MODEL} {LOWERING} qubo qubo_presolve",
     "samples": "arrays qubo",
+    "fixing": f"{MODEL} linear_prices",
+    "success": "",
+    "annealing_kernels": "arrays",
+    "native_moves": "errors arrays structure annealing_kernels",
+    "annealing": "arrays structure qubo samples annealing_kernels native_moves",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
-    "qubo_solver": f"{MODEL} {LOWERING} structure qubo samples solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} {CIRCUITS} structure qubo samples qubo_solver solver",
+    "view": f"{MODEL} linear_prices",
+    "redispatch": f"{MODEL} samples solver solvers.highs",
+    "judging": f"{MODEL} qubo samples solver {JUDGING}",
+    "qubo_solver": f"{MODEL} {LOWERING} {SAMPLING} {JUDGING} linear_prices solver solvers.highs",
+    "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} {CIRCUITS} qubo_solver solver "
+    "annealing",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -94,9 +109,10 @@ ONLY_IN = {
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
-    "dimod": "solvers",
+    "dimod": "solvers qubo_presolve exports",
+    "numba": "annealing_kernels native_moves qaoa_evaluator",
     "neal": "solvers",
-    "dwave": "solvers",
+    "dwave": "solvers qubo_presolve",
     "qiskit": "circuits grover_circuits pauli_operator quantum_backends solvers",
     "qiskit_aer": "quantum_backends solvers",
     "qiskit_ibm_runtime": "quantum_backends",

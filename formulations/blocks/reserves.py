@@ -135,10 +135,12 @@ def reserve_requirements(b: ProgramBuilder, study: Study, held: Held) -> Shortag
         b.minimize(study.period_h * price, short[priced])
         terms.append((priced[:, np.newaxis], short))
     b.constrain("reserve", *terms, lower=asked.required_mw)
-    counted = _apart(study)
-    return Shortage(
-        asked.required_mw[counted].sum(axis=0), [short[k] for k in counted if priced[k]]
-    )
+    return Shortage(required_upward_mw(study), [short[k] for k in _apart(study) if priced[k]])
+
+
+def required_upward_mw(study: Study) -> FloatArray:
+    """Return how much upward reserve of units that are on is required at least, (T,)."""
+    return np.asarray(study.reserves.required_mw[_apart(study)].sum(axis=0))
 
 
 def _apart(study: Study) -> list[int]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gridopt.errors import OptionError, TooLargeError
+from gridopt.judging import Judging
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Lowering, Qubo, to_qubo
-from gridopt.qubo_solver import Judging
 from gridopt.samples import Deadline, Samples
 from gridopt.solution import Termination
 from gridopt.solver import Progress

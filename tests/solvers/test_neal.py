@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gridopt.errors import OptionError
+from gridopt.judging import Judging
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Lowering, to_qubo
-from gridopt.qubo_solver import Judging
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.neal import Neal, to_bqm

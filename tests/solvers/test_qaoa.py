@@ -9,11 +9,11 @@ import pytest
 
 from gridopt.errors import OptionError, TooLargeError
 from gridopt.ising import Ising
+from gridopt.judging import Judging
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qaoa_angles import fixed, initial_angles, ramp
 from gridopt.qaoa_evaluator import Evaluator
 from gridopt.qubo import Qubo, to_qubo
-from gridopt.qubo_solver import Judging
 from gridopt.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact

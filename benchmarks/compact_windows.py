@@ -1,0 +1,117 @@
+"""The compact window by annealing and by QAOA: Kazarlis' day, and four units of RTS-79.
+
+    python benchmarks/compact_windows.py --help
+
+Every run lowers one bit a unit and period, re-dispatches, verifies; its gap is to HiGHS's bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import gridopt
+from gridopt.running import Run
+from gridopt.study import Study
+
+KAZARLIS_COST = 563_937.7
+"""$; the optimum of the ten-unit day, proved by HiGHS (kazarlis10 at gap 1e-5)."""
+
+PEAK_DAY_START = 8424
+
+QAOA_UNITS = ("U76_1_1", "U100_7_1", "U155_15_1", "U197_13_1")
+QAOA_PERIODS = 19, 4
+
+SHOWN = (
+    "bits",
+    "reads",
+    "rounds",
+    "raw_feasible_share",
+    "redispatch_feasible_share",
+    "redispatch_objective",
+    "repaired",
+    "control_objective",
+    "ground_state_probability",
+)
+
+
+def annealing_rows(solvers: list[str], seeds: int) -> Iterator[dict[str, Any]]:
+    """Yield one row for each solver and seed on Kazarlis' ten units and 24 hours."""
+    study = gridopt.load_case("kazarlis10")
+    for solver in solvers:
+        for seed in range(seeds):
+            row = _row("kazarlis10", study, solver, seed)
+            yield row | {"over": row["cost"] / KAZARLIS_COST - 1.0}
+
+
+def window() -> Study:
+    """Return four units and four hours of the RTS-79 peak day, all else as scheduled."""
+    day = gridopt.solve(
+        gridopt.load_case("rts79", start=PEAK_DAY_START),
+        network="dc",
+        gap=1e-3,
+        time_limit_s=60.0,
+    )
+    if day.schedule is None:
+        raise gridopt.GridoptError("the RTS-79 day has no schedule to take a window of")
+    return gridopt.window(day.schedule, QAOA_UNITS, *QAOA_PERIODS)
+
+
+def qaoa_rows(seeds: int) -> Iterator[dict[str, Any]]:
+    """Yield one row for each seed of QAOA on the window, beside its uniform probability."""
+    study = window()
+    best = gridopt.solve(study, gap=1e-6).cost
+    for seed in range(seeds):
+        row = _row("rts79 4 × 4", study, "qaoa", seed)
+        uniform = 2.0 ** -int(row["bits"])
+        times = float(row["ground_state_probability"]) / uniform
+        yield row | {"over": row["cost"] / best - 1.0, "times uniform": times}
+
+
+def _row(case: str, study: Study, solver: str, seed: int) -> dict[str, Any]:
+    begun = time.perf_counter()
+    run: Run = gridopt.solve(study, "unit_commitment", solver, form="compact", seed=seed)
+    seconds = time.perf_counter() - begun
+    details = run.solution.details
+    return {
+        "case": case,
+        "solver": solver,
+        "seed": seed,
+        "feasible": run.is_feasible,
+        "cost": run.cost,
+        "gap": run.gap,
+        "s": seconds,
+        **{name: details[name] for name in SHOWN if name in details},
+    }
+
+
+def main() -> None:
+    """Print one row a run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--solvers", nargs="+", default=["neal", "anneal"])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--qaoa-seeds", type=int, default=3)
+    options = parser.parse_args()
+    rows = [*annealing_rows(options.solvers, options.seeds), *qaoa_rows(options.qaoa_seeds)]
+    table = Table(box=box.MARKDOWN)
+    frame = pd.DataFrame(rows)
+    for name in frame.columns:
+        table.add_column(name, no_wrap=True)
+    for _, row in frame.iterrows():
+        table.add_row(
+            *(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row)
+        )
+    Console(width=220).print(table)
+
+
+if __name__ == "__main__":
+    main()

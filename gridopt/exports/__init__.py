@@ -1,0 +1,1 @@
+"""QUBOs and programs in the forms of other packages, and back."""
