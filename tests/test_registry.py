@@ -23,13 +23,19 @@ from gridopt.solvers.neal import Neal
 
 def test_names_are_the_files() -> None:
     assert solver_names() == (
+        "anneal",
         "exact",
+        "greedy",
         "grover",
         "highs",
         "neal",
         "numpy_eigensolver",
         "qaoa",
         "qiskit_optimization",
+        "random",
+        "steepest_descent",
+        "tabu",
+        "tree_decomposition",
         "vqe",
     )
     assert formulation_names() == ("unit_commitment",)
@@ -47,7 +53,7 @@ def test_only_names_of_files_are_found(name: str) -> None:
     ("name", "message"),
     [
         ("higs", "unknown solver 'higs'; did you mean highs?"),
-        ("cplex", "unknown solver 'cplex'; known are exact, grover, highs, neal, numpy_eig"),
+        ("cplex", "unknown solver 'cplex'; known are anneal, exact, greedy, grover, highs, neal"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_or_all(name: str, message: str) -> None:
