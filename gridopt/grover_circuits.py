@@ -16,14 +16,17 @@ from qiskit import QuantumCircuit
 from qiskit.circuit.library import DiagonalGate, QFTGate
 
 from gridopt.arrays import FloatArray, IntArray
+from gridopt.errors import TooLargeError
 from gridopt.qubo import Qubo
 
 
 class Oracle(ABC):
     """Marks states of a QUBO below a threshold."""
 
-    n_qubits: int
-    """Qubits of the circuit; the first ones are the bits."""
+    @property
+    @abstractmethod
+    def n_qubits(self) -> int:
+        """Qubits of the circuit; the first ones are the bits."""
 
     @abstractmethod
     def search(self, threshold: float, iterations: int) -> QuantumCircuit:
@@ -43,7 +46,7 @@ class DiagonalOracle(Oracle):
     energies: FloatArray
 
     @property
-    def n_qubits(self) -> int:  # type: ignore[override]
+    def n_qubits(self) -> int:
         """Number of bits."""
         return len(self.energies).bit_length() - 1
 
@@ -98,6 +101,11 @@ class ArithmeticOracle(Oracle):
 
         The unit is the largest that divides all coefficients, if the register then holds the
         energies; else the least with which it does, and coefficients are rounded.
+
+        Raises
+        ------
+        TooLargeError
+            Where the register is too narrow for so many coefficients in any unit.
         """
         first, second, value = qubo.couplings()
         linear = qubo.linear
@@ -107,14 +115,20 @@ class ArithmeticOracle(Oracle):
         unit = common_unit(coefficients)
         rounded = unit is None or span / unit >= 2 ** (n_value - 1)
         if unit is None or rounded:
-            unit = span / max(2 ** (n_value - 1) - 1 - len(coefficients) / 2.0, 1.0)
+            room = 2 ** (n_value - 1) - 1 - len(coefficients) / 2.0
+            if room < 1.0:
+                raise TooLargeError(
+                    f"{n_value} value qubits are too few for {len(coefficients)} coefficients: "
+                    f"take value_qubits of {ceil(log2(len(coefficients) / 2.0 + 2.0)) + 2} or more"
+                )
+            unit = span / room
         whole = [np.rint(part / unit).astype(np.int64) for part in (linear, value)]
         return ArithmeticOracle(
             whole[0], first, second, whole[1], unit, qubo.offset, n_value, rounded
         )
 
     @property
-    def n_qubits(self) -> int:  # type: ignore[override]
+    def n_qubits(self) -> int:
         """Number of bits and of value qubits."""
         return len(self.linear) + self.n_value
 

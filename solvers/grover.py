@@ -96,6 +96,8 @@ class Grover(QuboSolver):
                 f"fewer units or hours, fewer levels, max_qubits up to {MOST_QUBITS}, or the "
                 "solver qaoa, neal or highs"
             )
+        if self.oracle == "arithmetic":
+            ArithmeticOracle.of(qubo, self.value_qubits)
         backend_named(self.backend, n_qubits, self.seed).check(n_qubits)
 
     def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002

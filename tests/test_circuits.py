@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit.quantum_info import Statevector
 
+from gridopt import qaoa_evaluator
 from gridopt.arrays import FloatArray
 from gridopt.circuits import dicke_circuit, qaoa_circuit, start_circuit
 from gridopt.qaoa_ansatz import Ansatz
@@ -65,7 +66,11 @@ def test_evaluator_is_the_circuit(ansatz: Ansatz, layers: int, seed: int) -> Non
 
 
 @pytest.mark.parametrize("kind", ["x", "warm", "xy"])
-def test_evaluator_is_the_circuit_where_it_works_in_blocks_and_threads(kind: str) -> None:
+def test_evaluator_is_the_circuit_where_it_works_in_blocks_and_threads(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qaoa_evaluator, "_THREADED", 1)
+    monkeypatch.setattr(qaoa_evaluator, "_THREADS", 3)
     n = 16
     tilt = np.full(n, np.pi / 2.0)
     if kind == "warm":
@@ -73,6 +78,20 @@ def test_evaluator_is_the_circuit_where_it_works_in_blocks_and_threads(kind: str
     groups = (Cardinality(np.array([3, 9]), 1),) if kind == "xy" else ()
     angles = np.array([0.4, 0.7, 0.9, 0.3])
     assert_same_state(random_qubo(n, 1), Ansatz(tilt, groups), angles)
+
+
+def test_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qaoa_evaluator, "_THREADED", 1)
+    groups = (Cardinality(np.array([0, 5, 9]), 1),)
+    evaluator = Evaluator.of(random_qubo(17, 3), Ansatz(np.full(17, 1.3), groups), cvar=0.2)
+    angles = np.array([0.4, 0.7, 0.9, 0.3])
+    states = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(qaoa_evaluator, "_THREADS", threads)
+        states.append((evaluator.value(angles), evaluator.state(angles)))
+    for value, state in states[1:]:
+        assert value == states[0][0]
+        np.testing.assert_array_equal(state, states[0][1])
 
 
 @pytest.mark.parametrize(("size", "count"), [(k, c) for k in range(1, 7) for c in range(k + 1)])

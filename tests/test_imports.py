@@ -69,7 +69,7 @@ MAY_IMPORT = {
     "qaoa_evaluator": "arrays ising qaoa_ansatz qubo",
     "qaoa_angles": "arrays ising samples",
     "circuits": "arrays ising qaoa_ansatz qubo",
-    "grover_circuits": "arrays qubo",
+    "grover_circuits": "arrays errors qubo",
     "quantum_backends": "arrays errors memory samples solver",
     "treewidth": "arrays",
     "qubo": f"{MODEL} {LOWERING} treewidth solver",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import gridopt
 from gridopt.errors import OptionError, TooLargeError
 from gridopt.ising import Ising
 from gridopt.judging import Judging
@@ -176,6 +177,34 @@ def test_xy_mixer_keeps_the_groups_in_every_shot(backend: str, warm_start: bool)
     allowed = qubo.spectrum()[qubo.structure.holds(every)]
     assert samples.energies.min() == pytest.approx(allowed.min())
     assert samples.details["uniform_probability"] == pytest.approx(1.0 / len(allowed))
+
+
+def test_xy_mixer_takes_the_one_hot_rows_of_a_program() -> None:
+    rng = np.random.default_rng(0)
+    b = ProgramBuilder()
+    x = b.binary("x", (3, 3))
+    b.minimize(rng.normal(size=(3, 3)), x)
+    b.minimize_product(rng.normal(size=(2, 3)), x[:-1], x[1:])
+    b.constrain("one", (1.0, x), equal=np.ones(3))
+    program = b.program()
+    found = QAOA(mixer="xy", shots=256, iterations=20).solve(program)
+    assert found.details["groups"] == 3
+    assert found.details["raw_feasible_share"] == 1.0
+    assert found.details["uniform_probability"] == pytest.approx(1.0 / 27.0)
+    assert found.objective == pytest.approx(Exact().solve(program).objective)
+
+
+def test_a_window_of_a_real_system_is_found_far_more_often_than_by_chance() -> None:
+    day = gridopt.solve(gridopt.load_case("rts79", start=8424), gap=0.01, time_limit_s=20.0)
+    assert day.schedule is not None
+    units = ("U20_1_1", "U76_1_1", "U100_7_1", "U197_13_1")
+    study = gridopt.window(day.schedule, units, 20, 4)
+    best = gridopt.solve(study, gap=1e-9)
+    run = gridopt.solve(study, "unit_commitment", "qaoa", form="compact", seed=1)
+    details = run.solution.details
+    assert run.cost == pytest.approx(best.cost, rel=1e-6)
+    ratio = float(details["ground_state_probability"]) / float(details["uniform_probability"])
+    assert ratio >= 20.0
 
 
 @pytest.mark.parametrize("backend", ["aer", "statevector", "aer_mps"])
