@@ -1,19 +1,31 @@
-"""The one bridge to qiskit-optimization: export, import, and its minimum-eigenvalue optimizer.
+"""The one bridge to qiskit-optimization: export, import, and its minimum-eigenvalue optimizers.
 
 The package is archived and works with Qiskit 2; nothing else of gridopt builds on it.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
 import numpy as np
+from qiskit.circuit.library import real_amplitudes
+from qiskit.transpiler import generate_preset_pass_manager
+from qiskit_aer import AerSimulator
+from qiskit_aer.primitives import SamplerV2
 from qiskit_optimization import QuadraticProgram
-from qiskit_optimization.algorithms import MinimumEigenOptimizer
-from qiskit_optimization.minimum_eigensolvers import NumPyMinimumEigensolver
+from qiskit_optimization.algorithms import (
+    MinimumEigenOptimizer,
+    RecursiveMinimumEigenOptimizer,
+    SlsqpOptimizer,
+    WarmStartQAOAOptimizer,
+)
+from qiskit_optimization.minimum_eigensolvers import QAOA, NumPyMinimumEigensolver, SamplingVQE
+from qiskit_optimization.optimizers import COBYLA
 from qiskit_optimization.problems import Variable
+from qiskit_optimization.utils import algorithm_globals
 
 from gridopt.arrays import IntArray
 from gridopt.encoding import Lowering
@@ -23,29 +35,50 @@ from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.qubo import Qubo
 from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.samples import Deadline, Samples
+from gridopt.solver import check_option, is_number
 
 MOST_QUBITS = 16
+
+OPTIMIZERS = ("numpy", "qaoa", "vqe", "recursive", "warm_start")
+
+_LEFT = 3
+"""Variables from which on recursive QAOA leaves the rest to NumPy."""
 
 
 @final
 @dataclass(frozen=True)
 class QiskitOptimization(QuboSolver):
-    """qiskit-optimization's `MinimumEigenOptimizer` with its `NumPyMinimumEigensolver`.
-
-    A classical reference inside that package: it finds the ground state of the QUBO's operator.
+    """A `MinimumEigenOptimizer` of qiskit-optimization, as that package has it.
 
     Parameters
     ----------
+    optimizer : str
+        ``"numpy"``: its `NumPyMinimumEigensolver`, a classical reference; ``"qaoa"``; ``"vqe"``,
+        its `SamplingVQE`; ``"recursive"``, recursive QAOA (Bravyi, Kliesch, Koenig & Tang 2020, doi
+        10.1103/PhysRevLett.125.260505); ``"warm_start"``, QAOA from a relaxed solution.
+    layers : int
+        Of QAOA's or VQE's circuit.
+    shots : int
+        Measurements of each circuit.
+    iterations : int
+        Evaluations of its COBYLA.
+    cvar : float
+        Part of the shots, the best ones, whose mean energy is minimized.
     max_qubits : int
         Refuse QUBOs of more bits.
     seed : int
-        Without effect: nothing is random.
+        Of the package's random numbers, the shots and the transpiler.
     time_limit_s : float or None
         The package cannot be stopped; the limit holds for what follows it.
     lowering : Lowering
     judging : Judging
     """
 
+    optimizer: str = "numpy"
+    layers: int = 2
+    shots: int = 1024
+    iterations: int = 60
+    cvar: float = 0.2
     max_qubits: int = 12
     seed: int = 0
     time_limit_s: float | None = None
@@ -58,6 +91,14 @@ class QiskitOptimization(QuboSolver):
 
     def __post_init__(self) -> None:
         owner = "qiskit_optimization"
+        right = self.optimizer in OPTIMIZERS
+        named = ", ".join(map(repr, OPTIMIZERS))
+        check_option(owner, "optimizer", self.optimizer, right, f"one of {named}")
+        check_whole(owner, "layers", self.layers, 1, 1000)
+        check_whole(owner, "shots", self.shots, 1, 10**7)
+        check_whole(owner, "iterations", self.iterations, 1, 10**6)
+        right = is_number(self.cvar) and 0.0 < self.cvar <= 1.0
+        check_option(owner, "cvar", self.cvar, right, "more than 0, at most 1")
         check_whole(owner, "max_qubits", self.max_qubits, 1, MOST_QUBITS)
         check_qubo_options(owner, self.seed, self.time_limit_s, self.lowering, self.judging)
 
@@ -71,11 +112,52 @@ class QiskitOptimization(QuboSolver):
             )
 
     def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002
-        """Yield the optimizer's states, lowest first as it gives them."""
-        optimizer: Any = MinimumEigenOptimizer(NumPyMinimumEigensolver())
-        found = optimizer.solve(to_quadratic_program(qubo))
-        states = [found.x, *(sample.x for sample in found.samples or ())]
-        yield Samples.of(qubo, np.rint(states), {"qubits": qubo.n_bits})
+        """Yield the optimizer's answer, and the states it sampled as often as it saw them."""
+        program = to_quadratic_program(qubo)
+        before = algorithm_globals.random_seed
+        algorithm_globals.random_seed = self.seed
+        try:
+            with warnings.catch_warnings():
+                # classes that the archived package builds its circuits from
+                warnings.filterwarnings(
+                    "ignore", r"The class ``qiskit\.circuit\.library", DeprecationWarning
+                )
+                found = self._optimizer(qubo.n_bits).solve(program)
+        finally:
+            algorithm_globals.random_seed = before
+        seen = list(found.samples or ())
+        times = [max(1, round(sample.probability * self.shots)) for sample in seen]
+        if self.optimizer in ("numpy", "recursive"):
+            times = [1] * len(seen)
+        states = [found.x, *(sample.x for sample in seen)]
+        bits = np.repeat(np.rint(states), [1, *times], axis=0)
+        yield Samples.of(qubo, bits, {"qubits": qubo.n_bits, "optimizer": self.optimizer})
+
+    def _optimizer(self, n_qubits: int) -> Any:
+        exact: Any = MinimumEigenOptimizer(NumPyMinimumEigensolver())
+        if self.optimizer == "numpy":
+            return exact
+        options: dict[str, Any] = {
+            "sampler": SamplerV2(
+                default_shots=self.shots,
+                seed=self.seed,
+                options={"backend_options": {"max_parallel_threads": 1}},
+            ),
+            "optimizer": COBYLA(maxiter=self.iterations),
+            "aggregation": self.cvar,
+            "pass_manager": generate_preset_pass_manager(
+                0, target=AerSimulator(method="statevector").target, seed_transpiler=self.seed
+            ),
+        }
+        if self.optimizer == "vqe":
+            circuit = real_amplitudes(n_qubits, reps=self.layers)
+            return MinimumEigenOptimizer(SamplingVQE(ansatz=circuit, **options))
+        qaoa = QAOA(reps=self.layers, **options)
+        if self.optimizer == "warm_start":
+            return WarmStartQAOAOptimizer(SlsqpOptimizer(), True, qaoa)
+        if self.optimizer == "recursive":
+            return RecursiveMinimumEigenOptimizer(MinimumEigenOptimizer(qaoa), _LEFT, exact)
+        return MinimumEigenOptimizer(qaoa)
 
 
 def to_quadratic_program(qubo: Qubo) -> QuadraticProgram:

@@ -23,6 +23,10 @@ LOWERING = (
     "lift reduction linearization bits encoding penalties run_penalties soft weights structure"
 )
 MILP = "linearization cuts highs_model"
+CIRCUITS = (
+    "memory ising relaxation pauli_operator qaoa_ansatz qaoa_evaluator qaoa_angles circuits "
+    "grover_circuits quantum_backends"
+)
 SAMPLING = "treewidth qubo qubo_presolve tightening samples fixing"
 JUDGING = "view redispatch judging success"
 
@@ -56,6 +60,17 @@ MAY_IMPORT = {
     "highs_model": f"{MODEL} linearization solver",
     "linear_prices": f"{MODEL} linearization highs_model",
     "program_files": f"{MODEL} solver",
+    # circuits: from the QUBO to gates, angles and shots
+    "memory": "errors",
+    "ising": "arrays qubo",
+    "relaxation": "arrays qubo",
+    "pauli_operator": "errors ising qubo",
+    "qaoa_ansatz": "arrays structure",
+    "qaoa_evaluator": "arrays ising qaoa_ansatz qubo",
+    "qaoa_angles": "arrays ising samples",
+    "circuits": "arrays ising qaoa_ansatz qubo",
+    "grover_circuits": "arrays errors qubo",
+    "quantum_backends": "arrays errors memory samples solver",
     "treewidth": "arrays",
     "qubo": f"{MODEL} {LOWERING} treewidth solver",
     "qubo_presolve": f"{MODEL} {LOWERING} treewidth qubo",
@@ -71,7 +86,8 @@ MAY_IMPORT = {
     "redispatch": f"{MODEL} samples solver solvers.highs",
     "judging": f"{MODEL} qubo samples solver {JUDGING}",
     "qubo_solver": f"{MODEL} {LOWERING} {SAMPLING} {JUDGING} linear_prices solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} qubo_solver solver annealing",
+    "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} {CIRCUITS} qubo_solver solver "
+    "annealing",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -94,12 +110,13 @@ ONLY_IN = {
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers qubo_presolve exports",
-    "numba": "annealing_kernels native_moves",
+    "numba": "annealing_kernels native_moves qaoa_evaluator",
     "neal": "solvers",
     "dwave": "solvers qubo_presolve",
-    "qiskit": "solvers.qaoa solvers.qiskit_optimization",
-    "qiskit_aer": "solvers.qaoa solvers.qiskit_optimization",
-    "qiskit_optimization": "solvers.qaoa solvers.qiskit_optimization",
+    "qiskit": "circuits grover_circuits pauli_operator quantum_backends solvers",
+    "qiskit_aer": "quantum_backends solvers",
+    "qiskit_ibm_runtime": "quantum_backends",
+    "qiskit_optimization": "solvers.qiskit_optimization",
     "matplotlib": "plots",
     "typer": "cli",
     "rich": "cli commands demo",

@@ -25,7 +25,7 @@ from gridopt.solution import Termination
 from gridopt.solver import Progress
 from gridopt.study import Study
 
-PROVES_NOTHING = {"anneal", "neal", "qaoa", "qiskit_optimization"}
+PROVES_NOTHING = {"anneal", "grover", "neal", "qaoa", "qiskit_optimization", "vqe"}
 
 
 def cover() -> Program:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qiskit_optimization import QuadraticProgram
+from qiskit_optimization.utils import algorithm_globals
 
 from gridopt.errors import OptionError, TooLargeError
 from gridopt.program import Integrality, ProgramBuilder
-from gridopt.qubo import to_qubo
+from gridopt.qubo import Qubo, to_qubo
+from gridopt.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.highs import HiGHS
 from gridopt.solvers.qiskit_optimization import (
+    OPTIMIZERS,
     QiskitOptimization,
     from_quadratic_program,
     to_quadratic_program,
@@ -76,6 +79,27 @@ def test_optimizer_finds_the_optimum() -> None:
     assert found.termination is Termination.SAMPLED
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_samples_this_qubo_and_repeats_itself(optimizer: str) -> None:
+    Q = np.triu(np.random.default_rng(1).normal(size=(4, 4)))
+    qubo = Qubo.of(Q, 1.0)
+    solver = QiskitOptimization(optimizer=optimizer, layers=1, iterations=15, shots=256, seed=7)
+    (first,), (second,) = (list(solver.sample(qubo, Deadline())) for _ in range(2))
+    np.testing.assert_array_equal(first.bits, second.bits)
+    assert first.details["optimizer"] == optimizer
+    assert not first.complete
+    if optimizer != "recursive":  # which is a heuristic also where every circuit is exact
+        assert first.energies.min() == pytest.approx(qubo.spectrum().min())
+    if optimizer in ("qaoa", "vqe", "warm_start"):
+        assert 200 <= len(first.bits) <= 320
+
+
+def test_seed_of_the_package_is_left_as_it_was() -> None:
+    algorithm_globals.random_seed = 11
+    next(QiskitOptimization(seed=3).sample(Qubo.of(np.eye(2)), Deadline()))
+    assert algorithm_globals.random_seed == 11
+
+
 def test_too_many_qubits_are_refused() -> None:
     b = ProgramBuilder()
     b.minimize(-1.0, b.binary("x", (13,)))
@@ -83,7 +107,17 @@ def test_too_many_qubits_are_refused() -> None:
         QiskitOptimization().solve(b.program())
 
 
-@pytest.mark.parametrize("options", [{"max_qubits": 40}, {"seed": -1}, {"lowering": None}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_qubits": 40},
+        {"seed": -1},
+        {"lowering": None},
+        {"optimizer": "admm"},
+        {"layers": 0},
+        {"cvar": 0},
+    ],
+)
 def test_bad_options(options: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         QiskitOptimization(**options)  # type: ignore[arg-type]
