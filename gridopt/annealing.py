@@ -206,7 +206,8 @@ class NativeMoves(Model):
             recorded=np.zeros(recorded),
             n_recorded=np.zeros(1, dtype=np.int64),
             total=np.zeros(len(self._layout.lowest)),
-            missed=np.zeros(1),
+            missed=np.zeros(2),
+            is_best=np.ones(1, dtype=np.bool_),
         )
         self._layout.adopt(bits, moves)
         read = Read(_walk(self._linear, bits, rng), moves)

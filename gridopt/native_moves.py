@@ -4,8 +4,9 @@ Bits of a cardinality: a one and a zero of it change places, in one cardinality 
 Bits of a sequence: a block of periods is toggled, a switch is moved, a run is shifted, or two
 sequences exchange what they do over a block: any block, a whole run, or the periods beside a
 switch (one unit goes on where another goes off). A move that would break a minimum run, or change
-what is fixed, is no move. All other bits: flips. Inequalities hold back whatever moves: none is
-made by which they are missed more, and one by which they are missed less at any temperature.
+what is fixed, is no move. All other bits: flips. What inequalities are missed by, in their largest
+weights, counts as energy, at `MISS` initial temperatures each; that dies out with the temperature,
+and of all states the one that misses least is the best. A descent never misses more.
 
 Toggles, exchanges of any block and swaps of a one and a zero are proposed as often in either
 direction. So are the others, except where a moved switch swallows a run, where a shifted run
@@ -22,13 +23,16 @@ import numpy as np
 import numpy.typing as npt
 
 from gridopt.annealing_kernels import RandomState, Rows, Walk, draw, jit, push
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import UnsupportedError
 from gridopt.structure import ALWAYS_OFF, ALWAYS_ON, ROOM, Cardinality, Sequence, Structure
 
 StateArray = npt.NDArray[np.uint8]
 
 _U = np.uint64
+MISS = 4.0
+"""Cost of missing inequalities by one largest weight, in initial temperatures."""
+
 SMALL = 1e-9
 """Changes of what an inequality is missed by that are rounding."""
 
@@ -51,8 +55,10 @@ class Moves(NamedTuple):
         Energy changes of the first moves, and how many there are.
     total : array, (K,)
         Weighted sum of each inequality.
-    missed : array, (1,)
-        By how much all inequalities together are missed.
+    missed : array, (2,)
+        By how much all inequalities together are missed, now and in the best state.
+    is_best : array of bool, (1,)
+        Whether the state is the best one, which is not yet written down.
     """
 
     states: StateArray
@@ -63,6 +69,7 @@ class Moves(NamedTuple):
     n_recorded: IntArray
     total: FloatArray
     missed: FloatArray
+    is_best: BoolArray
 
 
 class Layout(NamedTuple):
@@ -84,9 +91,9 @@ class Layout(NamedTuple):
     place : array, (n,)
         Where each bit stands in `periods`, flattened.
     weights : Rows
-        Of each bit: the inequalities that it is in, and its weight in each.
+        Of each bit: the inequalities that it is in, and its share of the largest weight in each.
     lowest, highest : arrays, (K,)
-        Limits of the inequalities, with room for rounding.
+        Limits of the inequalities in these shares, with room for rounding.
     """
 
     free: IntArray
@@ -167,8 +174,9 @@ class Layout(NamedTuple):
     def adopt(self, bits: StateArray, moves: Moves) -> None:
         """Write sequences, members and sums of a state to `moves`."""
         count_up(self.weights, bits, moves.total)
-        below, above = self.lowest - moves.total, moves.total - self.highest
-        moves.missed[0] = np.maximum(np.maximum(below, above), 0.0).sum()
+        short, over = self.lowest - moves.total, moves.total - self.highest
+        moves.missed[:] = np.maximum(np.maximum(short, over), 0.0).sum()
+        moves.is_best[0] = True
         decided = self.periods >= 0
         moves.states[decided] = bits[self.periods[decided]]
         group = np.repeat(np.arange(len(self.ones)), np.diff(self.group_start))
@@ -183,11 +191,11 @@ def _inequalities(structure: Structure, n_bits: int) -> tuple[Rows, FloatArray, 
     weights = np.concatenate([np.zeros(0), *(rule.weights for rule in rules)])
     order = np.argsort(bits, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(bits, minlength=n_bits))]).astype(np.int64)
-    room = np.array([ROOM * np.abs(rule.weights).max(initial=1.0) for rule in rules])
+    unit = np.array([np.abs(rule.weights).max(initial=0.0) or 1.0 for rule in rules])
     return (
-        Rows(start, number[order].astype(np.int32), weights[order]),
-        np.array([rule.lower for rule in rules]) - room,
-        np.array([rule.upper for rule in rules]) + room,
+        Rows(start, number[order].astype(np.int32), (weights / unit[number])[order]),
+        np.array([rule.lower for rule in rules]) / unit - ROOM,
+        np.array([rule.upper for rule in rules]) / unit + ROOM,
     )
 
 
@@ -485,7 +493,7 @@ def energy_change(rows: Rows, walk: Walk, moves: Moves, n_moved: int) -> float:
 @jit
 def missed_by(layout: Layout, k: int, total: float) -> float:
     """Return by how much inequality k is missed at a sum."""
-    return max(layout.lowest[k] - total, total - layout.highest[k], 0.0)
+    return float(max(layout.lowest[k] - total, total - layout.highest[k], 0.0))
 
 
 @jit
@@ -507,49 +515,59 @@ def add_weights(layout: Layout, walk: Walk, moves: Moves, n_moved: int, directio
 
 @jit
 def decide(
-    rows: Rows, walk: Walk, moves: Moves, layout: Layout, n_moved: int, temperature: float
+    rows: Rows,
+    walk: Walk,
+    moves: Moves,
+    layout: Layout,
+    n_moved: int,
+    temperature: float,
+    miss: float,
 ) -> bool:
-    """Accept or reject the move of the listed bits; where it is accepted, make it."""
-    added = 0.0
-    if len(moves.total):
-        added = add_weights(layout, walk, moves, n_moved, 1.0)
-        if added > SMALL:
-            add_weights(layout, walk, moves, n_moved, -1.0)
-            walk.counts[0] += 1
-            return False
-    if not pays(rows, walk, moves, n_moved, np.inf if added < -SMALL else temperature):
+    """Accept or reject the move of the listed bits; where it is accepted, make it.
+
+    `miss` is what it costs to miss inequalities by one more, inf for never.
+    """
+    walk.counts[0] += 1
+    added = add_weights(layout, walk, moves, n_moved, 1.0) if len(moves.total) else 0.0
+    change = energy_change(rows, walk, moves, n_moved)
+    if not passes(walk, moves, change, added, temperature, miss):
         if len(moves.total):
             add_weights(layout, walk, moves, n_moved, -1.0)
         return False
-    if added < -SMALL:  # whatever was best before missed more
-        moves.missed[0] += added
-        walk.energies[1] = walk.energies[0]
-    return True
-
-
-@jit
-def pays(rows: Rows, walk: Walk, moves: Moves, n_moved: int, temperature: float) -> bool:
-    """Accept or reject the move of the listed bits by its energy; where it is accepted, make it."""
-    change = energy_change(rows, walk, moves, n_moved)
-    walk.counts[0] += 1
-    if moves.n_recorded[0] < len(moves.recorded):
-        moves.recorded[moves.n_recorded[0]] = change
-        moves.n_recorded[0] += 1
-    if change >= 0.0:
-        uniform = (np.float64(draw(walk.rng) >> _U(11)) + 0.5) * 2.0**-53
-        if not change < -temperature * np.log(uniform):
-            return False
-        if walk.energies[0] == walk.energies[1]:  # leaving the best state: keep it
-            note_best(walk)
+    energy, missed = walk.energies[0] + change, moves.missed[0] + added
+    less = missed < moves.missed[1] - SMALL
+    better = less or (missed <= moves.missed[1] + SMALL and energy < walk.energies[1])
+    if moves.is_best[0] and not better:  # leaving the best state: keep it
+        note_best(walk)
     for a in range(n_moved):
         i = moves.moved[a]
         s = walk.sign[i]
         walk.sign[i] = -s
         walk.counts[2] += push(rows, walk.field, i, s)
     walk.counts[1] += 1
-    walk.energies[0] += change
-    walk.energies[1] = min(walk.energies[0], walk.energies[1])
+    walk.energies[0], moves.missed[0] = energy, missed
+    moves.is_best[0] = better
+    if better:
+        walk.energies[1], moves.missed[1] = energy, missed
     return True
+
+
+@jit
+def passes(
+    walk: Walk, moves: Moves, change: float, added: float, temperature: float, miss: float
+) -> bool:
+    """Whether a move is accepted that changes the energy, and adds to what is missed."""
+    if abs(added) > SMALL:
+        if miss == np.inf:
+            return added < 0.0
+        change += miss * added
+    elif moves.n_recorded[0] < len(moves.recorded):
+        moves.recorded[moves.n_recorded[0]] = change
+        moves.n_recorded[0] += 1
+    if change < 0.0:
+        return True
+    uniform = (np.float64(draw(walk.rng) >> _U(11)) + 0.5) * 2.0**-53
+    return bool(change < -temperature * np.log(uniform))
 
 
 @jit
@@ -560,7 +578,9 @@ def note_best(walk: Walk) -> None:
 
 
 @jit
-def flip_free(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float) -> None:
+def flip_free(
+    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
+) -> None:
     """Propose to flip each free bit, some with another where inequalities hold back."""
     n_free = len(layout.free)
     for i in layout.free:
@@ -571,7 +591,7 @@ def flip_free(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature:
             if other != i:
                 moves.moved[1] = other
                 n_moved = 2
-        decide(rows, walk, moves, layout, n_moved, temperature)
+        decide(rows, walk, moves, layout, n_moved, temperature, miss)
 
 
 @jit
@@ -585,7 +605,9 @@ def pick(layout: Layout, walk: Walk, g: int) -> tuple[int, int]:
 
 
 @jit
-def swap_members(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float) -> None:
+def swap_members(
+    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
+) -> None:
     """Propose as many swaps as the cardinalities have bits, some in two of them at once."""
     n_groups = len(layout.ones)
     members, moved = moves.members, moves.moved
@@ -601,7 +623,7 @@ def swap_members(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperatu
                 continue
             moved[2], moved[3] = members[other_one], members[other_zero]
             n_moved = 4
-        if decide(rows, walk, moves, layout, n_moved, temperature):
+        if decide(rows, walk, moves, layout, n_moved, temperature, miss):
             members[one], members[zero] = members[zero], members[one]
             if n_moved == 4:
                 members[other_one], members[other_zero] = members[other_zero], members[other_one]
@@ -656,7 +678,7 @@ def holds(layout: Layout, moves: Moves, a: int, start: int, stop: int) -> bool:
 
 @jit
 def change_sequences(
-    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float
+    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
 ) -> None:
     """Propose as many moves as the sequences have periods."""
     n_sequences, rng = len(layout.lengths), walk.rng
@@ -676,7 +698,7 @@ def change_sequences(
         right = holds(layout, moves, a, start, stop)
         if right and b != a:
             right = holds(layout, moves, b, start, stop)
-        if not right or not decide(rows, walk, moves, layout, n_moved, temperature):
+        if not right or not decide(rows, walk, moves, layout, n_moved, temperature, miss):
             toggle_states(layout, moves, n_moved)
 
 
@@ -695,13 +717,15 @@ def sweep_native(
     One sweep proposes as many moves as there are bits and fixed periods.
     """
     budget += walk.counts[2]
+    hottest = temperatures[0]
+    miss = MISS * hottest if 0.0 < hottest < np.inf else np.inf
     now = first
     while now < len(temperatures) and walk.counts[2] < budget:
-        flip_free(rows, walk, moves, layout, temperatures[now])
-        swap_members(rows, walk, moves, layout, temperatures[now])
-        change_sequences(rows, walk, moves, layout, temperatures[now])
+        flip_free(rows, walk, moves, layout, temperatures[now], miss)
+        swap_members(rows, walk, moves, layout, temperatures[now], miss)
+        change_sequences(rows, walk, moves, layout, temperatures[now], miss)
         walk.counts[2] += len(walk.sign)
         now += 1
-    if walk.energies[0] == walk.energies[1]:
+    if moves.is_best[0]:
         note_best(walk)
     return now

@@ -118,7 +118,7 @@ class Qubo:
         ValueError
             Where `Q` is not square or the labels are not n.
         """
-        given = sparse.coo_array(Q)
+        given: sparse.coo_array = sparse.coo_array(Q)  # type: ignore[arg-type]
         n = given.shape[0]
         if given.shape != (n, n) or (labels is not None and len(labels) != n):
             raise ValueError(
@@ -332,24 +332,30 @@ class _Lowered:
     def qubo(self, factors: Mapping[str, float]) -> Qubo:
         """Return the QUBO with proved weights, times the factors of their blocks."""
         objective = with_soft(self.objective, self.soft)
-        known = self.options.upper_bound
-        proved = proved_weights(
-            objective,
-            self.penalties,
-            np.inf if known is None or self.grid.resolution is not None else known,
-        )
-        factor = np.array([factors.get(penalty.block, 1.0) for penalty in self.penalties])
-        weights = self.options.penalty * factor * proved
-        blocks: dict[str, float] = {}
-        for penalty, weight in zip(self.penalties, weights, strict=True):
-            blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight))
         structure = Structure(
             self.bits.cardinalities,
             tuple(self.sequences) if "sequence" in self.native else (),
             tuple(self.inequalities),
         )
+        known = self.options.upper_bound
+        proved = proved_weights(
+            objective,
+            self.penalties,
+            np.inf if known is None or self.grid.resolution is not None else known,
+            structure,
+        )
+        factor = np.array([factors.get(penalty.block, 1.0) for penalty in self.penalties])
+        with np.errstate(over="ignore"):
+            weights = self.options.penalty * factor * proved
+        if not np.isfinite(weights).all():
+            raise PrecisionError(_precision_message(self.penalties, "overflow double precision"))
+        blocks: dict[str, float] = {}
+        for penalty, weight in zip(self.penalties, weights, strict=True):
+            blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight))
+        with np.errstate(over="ignore", invalid="ignore"):
+            assembled = _assembled(objective, self.penalties, weights, self.bits)
         found = replace(
-            _assembled(objective, self.penalties, weights, self.bits),
+            assembled,
             penalties=blocks,
             exact=self.options.penalty >= 1.0 and not self.rounded and not self.soft,
             resolution=self.grid.resolution,
@@ -357,7 +363,7 @@ class _Lowered:
             structure=structure,
             soft=tuple(self.soft),
         )
-        _check_precision(found)
+        _check_precision(found, self.penalties)
         return found
 
     def _penalties(self) -> list[Penalty]:
@@ -411,20 +417,22 @@ def _check_program(program: Program, options: Lowering) -> None:
             raise OptionError("Lowering", "encoding", ", ".join(unknown), expected)
 
 
-def _check_precision(qubo: Qubo) -> None:
+def _check_precision(qubo: Qubo, penalties: Listing[Penalty]) -> None:
     """Stop where rounding the largest coefficient loses differences of the objective."""
     sizes = np.abs(qubo.Q.data)
     if not np.isfinite(sizes).all() or not np.isfinite(qubo.offset):
-        raise PrecisionError(_precision_message(qubo, "overflow double precision"))
+        raise PrecisionError(_precision_message(penalties, "overflow double precision"))
     if float(sizes.max(initial=0.0)) * _EPSILON > LEAST_SHARE * qubo.objective_range > 0.0:
-        raise PrecisionError(_precision_message(qubo, "hide the objective in double precision"))
+        what = "hide the objective in double precision"
+        raise PrecisionError(_precision_message(penalties, what))
 
 
-def _precision_message(qubo: Qubo, what: str) -> str:
-    worst = sorted(qubo.penalties, key=lambda block: -qubo.penalties[block])[:3]
+def _precision_message(penalties: Listing[Penalty], what: str) -> str:
+    blocks = list(dict.fromkeys(penalty.block for penalty in penalties))
+    named = ", ".join(blocks[:5]) + (f" and {len(blocks) - 5} more" if len(blocks) > 5 else "")
     return (
-        f"the penalties of {', '.join(worst)} {what}: take a coarser resolution, fewer levels, "
-        "inequalities = 'unbalanced', or a penalty below 1"
+        f"the penalties of {named} {what}: take a coarser resolution, fewer levels, "
+        "inequalities = 'unbalanced', or a lower penalty"
     )
 
 

@@ -127,17 +127,17 @@ class Structure:
     sequences: tuple[Sequence, ...] = ()
     inequalities: tuple[Inequality, ...] = ()
 
+    @property
+    def rules(self) -> tuple[Cardinality | Sequence | Inequality, ...]:
+        """All of them."""
+        return (*self.cardinalities, *self.sequences, *self.inequalities)
+
     def __len__(self) -> int:
         return len(self.cardinalities) + len(self.sequences) + len(self.inequalities)
 
     def holds(self, z: BoolArray) -> BoolArray:
         """Return whether all rules hold in one state, (n,) to (), or in many, (R, n) to (R,)."""
         right = np.ones(z.shape[:-1], dtype=np.bool_)
-        rules: tuple[Cardinality | Sequence | Inequality, ...] = (
-            *self.cardinalities,
-            *self.sequences,
-            *self.inequalities,
-        )
-        for rule in rules:
+        for rule in self.rules:
             right &= rule.holds(z)
         return right

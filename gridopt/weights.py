@@ -18,6 +18,8 @@ other penalty rises when l is switched off. Then a ground state that broke the c
 improved by switching l off, unless f rises by the conflict's weight; so a weight above the
 largest such rise is enough for that conflict, whatever the other weights are.
 
+Rules that the sampler keeps count as rows in all of this, though they have no penalty.
+
 Below the ground state nothing is claimed: with weights by literal, an infeasible state may cost
 less than a poor feasible one.
 """
@@ -34,6 +36,7 @@ from scipy.sparse import csgraph
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.penalties import Penalty
+from gridopt.structure import Structure
 
 _SMALL = 1e-9
 
@@ -87,7 +90,10 @@ class Objective:
 
 
 def proved_weights(
-    objective: Objective, penalties: Sequence[Penalty], upper_bound: float = np.inf
+    objective: Objective,
+    penalties: Sequence[Penalty],
+    upper_bound: float = np.inf,
+    structure: Structure | None = None,
 ) -> FloatArray:
     """Return a weight for each penalty, above what breaking it can save, (p,).
 
@@ -97,15 +103,18 @@ def proved_weights(
     penalties : sequence of Penalty
     upper_bound : float
         Of the objective at some state that holds every row, where one is known.
+    structure : Structure or None
+        Rules that the sampler keeps: of the states that keep them, no ground state breaks a row.
 
     Notes
     -----
     The margin is 1 in the objective's unit, or its range where that is less.
     """
     margin = min(1.0, objective.span) or 1.0
-    group = components(len(objective.linear), penalties)
-    by_group = _by_component(objective, penalties, group) + margin
-    by_literal = _ByLiteral(objective, penalties)
+    kept = structure or Structure()
+    group = components(len(objective.linear), penalties, kept)
+    by_group = _by_component(objective, penalties, kept, group) + margin
+    by_literal = _ByLiteral(objective, penalties, kept)
     known = max(upper_bound - objective.least, 0.0) + margin
     weights = np.zeros(len(penalties))
     for k, penalty in enumerate(penalties):
@@ -115,13 +124,13 @@ def proved_weights(
     return weights
 
 
-def components(n_bits: int, penalties: Sequence[Penalty]) -> IntArray:
+def components(
+    n_bits: int, penalties: Sequence[Penalty], structure: Structure | None = None
+) -> IntArray:
     """Return the number of the component of each bit; bits that share a row are in one, (n,)."""
-    pairs = [
-        (int(bits[0]), int(bit))
-        for bits in (penalty.touches() for penalty in penalties)
-        for bit in bits[1:]
-    ]
+    touched = [penalty.touches() for penalty in penalties]
+    touched += [rule.bits[rule.bits >= 0] for rule in structure.rules] if structure else []
+    pairs = [(int(bits[0]), int(bit)) for bits in touched for bit in bits[1:]]
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return components_of(n_bits, ends[:, 0], ends[:, 1])
 
@@ -133,7 +142,7 @@ def components_of(n: int, first: IntArray, second: IntArray) -> IntArray:
 
 
 def _by_component(
-    objective: Objective, penalties: Sequence[Penalty], group: IntArray
+    objective: Objective, penalties: Sequence[Penalty], structure: Structure, group: IntArray
 ) -> FloatArray:
     """Return D of each component (see the module), (groups,)."""
     n_groups = int(group.max(initial=-1)) + 1
@@ -153,13 +162,17 @@ def _by_component(
     own = own + np.bincount(objective.second, inner, len(group))
     to_on = per_group(np.maximum(high + own, 0.0), saved)
     for value, bound in ((0, to_off), (1, to_on)):
-        right = _holds_at(penalties, group, n_groups, value)
+        right = _holds_at(penalties, structure, group, n_groups, value)
         either = np.where(right, np.minimum(either, bound), either)
     return either
 
 
 def _holds_at(
-    penalties: Sequence[Penalty], group: IntArray, n_groups: int, value: int
+    penalties: Sequence[Penalty],
+    structure: Structure,
+    group: IntArray,
+    n_groups: int,
+    value: int,
 ) -> BoolArray:
     """Return whether each component holds its rows with every bit at `value`, (groups,)."""
     right = np.ones(n_groups, dtype=np.bool_)
@@ -167,6 +180,11 @@ def _holds_at(
         touched = penalty.touches()
         if len(touched) and not _is_held(penalty, value):
             right[group[touched[0]]] = False
+    alike = np.full(len(group), bool(value))
+    for rule in structure.rules:
+        decided = rule.bits[rule.bits >= 0]
+        if len(decided) and not rule.holds(alike):
+            right[group[decided[0]]] = False
     return right
 
 
@@ -185,9 +203,11 @@ def _is_held(penalty: Penalty, value: int) -> bool:
 class _ByLiteral:
     """Finds how much switching off a literal of a conflict can cost, where that is safe."""
 
-    def __init__(self, objective: Objective, penalties: Sequence[Penalty]) -> None:
+    def __init__(
+        self, objective: Objective, penalties: Sequence[Penalty], structure: Structure
+    ) -> None:
         self._low, self._high = objective.slopes()
-        self._hard: set[int] = set()
+        self._hard = {int(bit) for rule in structure.rules for bit in rule.bits if bit >= 0}
         self._partners: dict[int, set[int]] = {}
         self._triples: dict[int, list[tuple[int, ...]]] = {}
         for penalty in penalties:
