@@ -96,9 +96,7 @@ def test_too_many_qubits_are_refused_with_those_of_the_register() -> None:
 
 def test_a_register_that_is_too_narrow_is_refused_with_the_width_it_takes() -> None:
     qubo = Qubo.of(np.random.default_rng(0).normal(size=(6, 6)))
-    with pytest.raises(
-        TooLargeError, match=r"4 value qubits are too few for 21 .* value_qubits of"
-    ):
+    with pytest.raises(TooLargeError, match=r"4 value qubits .* 21 coefficients.* value_qubits of"):
         Grover(oracle="arithmetic", value_qubits=4).check(qubo)
     Grover(oracle="arithmetic", value_qubits=6).check(qubo)
 
