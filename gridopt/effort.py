@@ -21,6 +21,10 @@ TOTAL_WORK = 1e9
 """Work of all reads together, up to some ten seconds of one thread of simulated annealing."""
 
 
+UNINTERRUPTED_WORK = 5e7
+"""Work of one read of a sampler that sees no clock within it, less than a second."""
+
+
 def sweep_work(qubo: Qubo) -> float:
     """Return the work of one sweep of single flips: proposals, and updates of neighbors.
 
@@ -29,21 +33,24 @@ def sweep_work(qubo: Qubo) -> float:
     return qubo.n_bits + 0.1 * 2.0 * len(qubo.couplings()[2])
 
 
-def sweeps_for(qubo: Qubo, cost: float = 1.0) -> int:
+def sweeps_for(
+    qubo: Qubo, cost: float = 1.0, most_work: float = TOTAL_WORK / FEWEST_READS
+) -> int:
     """Return the sweeps of one read: 100·√n, within 500 to 5000.
 
-    Larger problems need longer schedules; more short reads do not make up for them. Where the
-    fewest reads of that length would be more than `TOTAL_WORK`, the sweeps are fewer, 100 at least.
+    Larger problems need longer schedules; more short reads do not make up for them. Where such a
+    read would be more than `most_work`, the sweeps are fewer, 100 at least.
 
     Parameters
     ----------
     qubo : Qubo
     cost : float
         Of one sweep, in sweeps of simulated annealing.
+    most_work : float
+        Of one read.
     """
     wanted = np.clip(100.0 * np.sqrt(qubo.n_bits), FEWEST_SWEEPS, MOST_SWEEPS)
-    paid = TOTAL_WORK / (FEWEST_READS * cost * sweep_work(qubo))
-    return max(round(min(wanted, paid)), 100)
+    return max(round(min(wanted, most_work / (cost * sweep_work(qubo)))), 100)
 
 
 def reads_for(qubo: Qubo, sweeps: int, cost: float = 1.0) -> int:
