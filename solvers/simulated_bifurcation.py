@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, final
 
@@ -43,7 +44,7 @@ class SimulatedBifurcation(QuboSolver):
     """Networks of nonlinear oscillators, each of which bifurcates to one of two states.
 
     Both variants are those of Goto et al. 2021 (doi 10.1126/sciadv.abe7953); the couplings are
-    kept dense. The same seed gives the same reads on the same number of PyTorch threads.
+    kept dense. It computes in one thread, so that a seed gives the same reads on any machine.
 
     Parameters
     ----------
@@ -116,6 +117,7 @@ class SimulatedBifurcation(QuboSolver):
         # Its states come from PyTorch's one generator: seeded here, and put back for others.
         with (
             torch.random.fork_rng(devices=[]),
+            _one_thread(),
             warnings.catch_warnings(record=True) as warned,
         ):
             torch.manual_seed(seed_of(self.seed, first))
@@ -134,3 +136,13 @@ class SimulatedBifurcation(QuboSolver):
             )
         interrupted = any("interrupted" in str(warning.message) for warning in warned)
         return states.numpy().reshape(n, -1).astype(np.int8), interrupted
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
