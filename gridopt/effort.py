@@ -10,6 +10,7 @@ import os
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from gridopt.qubo import Qubo
 from gridopt.samples import Deadline
@@ -33,9 +34,7 @@ def sweep_work(qubo: Qubo) -> float:
     return qubo.n_bits + 0.1 * 2.0 * len(qubo.couplings()[2])
 
 
-def sweeps_for(
-    qubo: Qubo, cost: float = 1.0, most_work: float = TOTAL_WORK / FEWEST_READS
-) -> int:
+def sweeps_for(qubo: Qubo, cost: float = 1.0, most_work: float = TOTAL_WORK / FEWEST_READS) -> int:
     """Return the sweeps of one read: 100·√n, within 500 to 5000.
 
     Larger problems need longer schedules; more short reads do not make up for them. Where such a
@@ -50,7 +49,8 @@ def sweeps_for(
         Of one read.
     """
     wanted = np.clip(100.0 * np.sqrt(qubo.n_bits), FEWEST_SWEEPS, MOST_SWEEPS)
-    return max(round(min(wanted, most_work / (cost * sweep_work(qubo)))), 100)
+    paid = most_work / (cost * sweep_work(qubo))
+    return max(round(min(float(wanted), paid)), 100)
 
 
 def reads_for(qubo: Qubo, sweeps: int, cost: float = 1.0) -> int:
@@ -95,4 +95,4 @@ def scaled(qubo: Qubo) -> Qubo:
     sizes = np.abs(qubo.Q.data)
     sizes = sizes[sizes > 0.0]
     unit = float(np.median(sizes)) if len(sizes) else 1.0
-    return replace(qubo, Q=qubo.Q / unit, offset=0.0)
+    return replace(qubo, Q=sparse.csr_array(qubo.Q / unit), offset=0.0)

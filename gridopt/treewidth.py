@@ -30,9 +30,7 @@ def treewidth(n: int, first: IntArray, second: IntArray, most: int) -> int | Non
     return max(degrees, default=0)
 
 
-def elimination(
-    n: int, first: IntArray, second: IntArray, most: int
-) -> list[tuple[int, int]]:
+def elimination(n: int, first: IntArray, second: IntArray, most: int) -> list[tuple[int, int]]:
     """Return the nodes in the order of least degree, each with its degree when it goes.
 
     Parameters

@@ -120,9 +120,11 @@ class DWave(QuboSolver):
         for first in range(0, self.reads, READS_PER_CALL):
             n = min(READS_PER_CALL, self.reads - first)
             found = self._call(sampler, model, first, n)
-            breaks += float(np.sum(found.record.chain_break_fraction * found.record.num_occurrences))
+            breaks += float(
+                np.sum(found.record.chain_break_fraction * found.record.num_occurrences)
+            )
             spins, labels = dimod.as_samples(found)
-            record = {
+            record: dict[str, float | int | str] = {
                 "chip": str(chip.properties["chip_id"]),
                 "qubits": sum(lengths),
                 "longest_chain": max(lengths),
@@ -134,11 +136,12 @@ class DWave(QuboSolver):
     def _chip(self) -> Any:
         if self.mock:
             kind = self.topology or "pegasus"
+            annealing: Any = SimulatedAnnealingSampler
             return MockDWaveSampler(
                 topology_type=kind,
                 topology_shape=SHAPES[kind],
                 parameter_warnings=False,
-                substitute_sampler=SimulatedAnnealingSampler(),
+                substitute_sampler=annealing(),
             )
         wanted: dict[str, Any] = {}
         if self.solver_name is not None:

@@ -110,7 +110,8 @@ class LeapCQM(Solver):
 
     def _sampled(self, cqm: Any) -> Any:
         if self.mock:
-            return dimod.ExactCQMSolver().sample_cqm(cqm)
+            exact: Any = dimod.ExactCQMSolver
+            return exact().sample_cqm(cqm)
         sampler = LeapHybridCQMSampler()
         found = sampler.sample_cqm(cqm, time_limit=self.time_limit_s)
         found.resolve()

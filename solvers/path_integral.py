@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import dimod
 import numpy as np
@@ -111,10 +111,11 @@ class PathIntegral(QuboSolver):
         model = to_bqm(scaled(qubo)).change_vartype(dimod.SPIN)
         rise = np.linspace(0.0, 1.0, sweeps)
         stop = Stop(deadline)
+        annealing: Any = PathIntegralAnnealingSampler
 
         def job(first: int, n: int) -> BitArray:
             seed = seed_of(self.seed, first)
-            found = PathIntegralAnnealingSampler().sample(
+            found = annealing().sample(
                 model,
                 num_reads=n,
                 seed=seed,

@@ -56,8 +56,8 @@ class Tabu(QuboSolver):
     Parameters
     ----------
     reads : int or None
-        Number of searches, each from a local minimum below a random state; None for 4 to 100, fewer the more
-        bits, or with a time limit as many as it leaves time for.
+        Number of searches, each from a local minimum below a random state; None for 4 to 100,
+        fewer the more bits, or with a time limit as many as it leaves time for.
     moves : int or None
         Flips of the first search of a read; restarts get a quarter of them. Those that descend to
         a new best state are not counted. None for 20 per bit, 1000 at least.
@@ -114,6 +114,7 @@ class Tabu(QuboSolver):
     def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:
         """Yield read after read, from as many threads as were asked for."""
         model = to_bqm(qubo)
+        search: Any = TabuSampler
         moves = self.moves or max(1000, MOVES_PER_BIT * qubo.n_bits)
         setup_s = SETUP_S_PER_COUPLING * qubo.n_bits**2
 
@@ -121,7 +122,7 @@ class Tabu(QuboSolver):
             seed = seed_of(self.seed, first)
             random = np.random.default_rng(seed).integers(0, 2, (n, qubo.n_bits), dtype=np.int8)
             left_s = deadline.left_s - setup_s
-            found = TabuSampler().sample(
+            found = search().sample(
                 model,
                 # its own first descent takes seconds on thousands of bits and sees no clock
                 initial_states=descended(model, random).astype(np.int8),

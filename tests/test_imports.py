@@ -55,9 +55,14 @@ MAY_IMPORT = {
     "structure": "errors arrays",
     "qubo": f"{MODEL} {LOWERING} structure solver",
     "samples": "arrays qubo",
+    "treewidth": "arrays",
+    "effort": "arrays qubo samples",
+    "reads": "samples",
+    "exports": f"{MODEL} reduction qubo",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "qubo_solver": f"{MODEL} {LOWERING} structure qubo samples solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} structure qubo samples qubo_solver solver",
+    "solvers": f"{MODEL} {LOWERING} {MILP} structure qubo samples qubo_solver solver "
+    "effort reads treewidth exports",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -79,9 +84,13 @@ ONLY_IN = {
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
-    "dimod": "solvers",
-    "neal": "solvers",
+    "dimod": "solvers exports.dimod_models",
+    "neal": "solvers.neal",
     "dwave": "solvers",
+    "minorminer": "solvers.dwave",
+    "openjij": "solvers.openjij",
+    "torch": "solvers.simulated_bifurcation",
+    "simulated_bifurcation": "solvers.simulated_bifurcation",
     "qiskit": "solvers.qaoa solvers.qiskit_optimization",
     "qiskit_aer": "solvers.qaoa solvers.qiskit_optimization",
     "qiskit_optimization": "solvers.qaoa solvers.qiskit_optimization",
@@ -96,7 +105,10 @@ STARTS_FAST = "cli commands demo io.cases"
 """Modules whose functions may import, so that they load only what a call needs. Elsewhere a
 function may import only a slow or optional package that `ONLY_IN` confines to its module."""
 
-HEAVY = "numpy scipy pandas pandapower matplotlib dimod neal qiskit qiskit_aer highspy numba typer"
+HEAVY = (
+    "numpy scipy pandas pandapower matplotlib dimod neal dwave openjij torch qiskit qiskit_aer "
+    "highspy numba typer"
+)
 
 
 @dataclass(frozen=True)

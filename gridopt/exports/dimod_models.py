@@ -16,6 +16,7 @@ from gridopt.program import Block, Integrality, Program
 from gridopt.qubo import Qubo
 from gridopt.reduction import entries_of
 
+
 def to_bqm(qubo: Qubo) -> Any:
     """Return the QUBO as a `dimod.BinaryQuadraticModel` over 0 … n − 1, energy for energy."""
     first, second, value = qubo.couplings()
@@ -220,9 +221,7 @@ def _matrix(terms: list[tuple[int, int, float]], shape: tuple[int, int]) -> spar
 def _bounds(cqm: Any) -> tuple[FloatArray, FloatArray]:
     """Return the bounds of all variables; the widest that dimod has stand for none."""
     kinds = [cqm.vartype(name) for name in cqm.variables]
-    widest = [
-        np.inf if kind is dimod.BINARY else dimod.vartype_info(kind).max for kind in kinds
-    ]
+    widest = [np.inf if kind is dimod.BINARY else dimod.vartype_info(kind).max for kind in kinds]
     lower = np.array([cqm.lower_bound(name) for name in cqm.variables], dtype=np.float64)
     upper = np.array([cqm.upper_bound(name) for name in cqm.variables], dtype=np.float64)
     most = np.array(widest, dtype=np.float64)
