@@ -1,27 +1,20 @@
-"""What the solvers of gridopt are measured against: another program, and chance.
+"""What the solvers of gridopt are measured against.
 
-Both are solvers behind the same interface, so that what they find is decoded, verified and priced
+A peer is a solver behind the same interface, so that what it finds is decoded, verified and priced
 in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import numpy as np
 import scipy
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from gridopt.arrays import FloatArray
-from gridopt.encoding import Lowering
-from gridopt.errors import TooLargeError, UnsupportedError
-from gridopt.judging import Judging
+from gridopt.errors import UnsupportedError
 from gridopt.program import Program
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
 from gridopt.solution import Solution, Termination
 from gridopt.solver import ProgressCallback, Solver, check_common, check_option
 
@@ -85,48 +78,3 @@ class ScipyMILP(Solver):
 
 
 _TERMINATION = {0: Termination.OPTIMAL, 2: Termination.INFEASIBLE, 3: Termination.UNBOUNDED}
-
-
-@final
-@dataclass(frozen=True)
-class RandomBits(QuboSolver):
-    """Fair coins in place of a sampler: what judging and re-dispatch reach with no search at all.
-
-    Parameters
-    ----------
-    reads : int
-    most_bits : int
-        Decline larger QUBOs, as the sampler does that this one stands for.
-    seed : int
-    time_limit_s : float or None
-    lowering : Lowering
-    judging : Judging
-    """
-
-    reads: int = 100
-    most_bits: int = 20_000
-    seed: int = 0
-    time_limit_s: float | None = None
-    lowering: Lowering = field(default_factory=Lowering)
-    judging: Judging = field(default_factory=lambda: Judging(bound_time_limit_s=0.0))
-
-    kind: ClassVar[str] = "control"
-    limits: ClassVar[str] = "those of the sampler that it stands for"
-    package: ClassVar[str] = "numpy"
-
-    def __post_init__(self) -> None:
-        check_whole("random", "reads", self.reads, 1, 10**7)
-        check_whole("random", "most_bits", self.most_bits, 1, 10**7)
-        check_qubo_options("random", self.seed, self.time_limit_s, self.lowering, self.judging)
-
-    def check(self, qubo: Qubo) -> None:
-        """Raise `TooLargeError` where there are more than `most_bits` bits."""
-        if qubo.n_bits > self.most_bits:
-            raise TooLargeError(f"{qubo.n_bits} bits, more than the sampler takes that it mimics")
-
-    def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002
-        """Yield all reads at once."""
-        bits: FloatArray = np.random.default_rng(self.seed).integers(
-            0, 2, (self.reads, qubo.n_bits)
-        ) * np.float64(1.0)
-        yield Samples.of(qubo, bits)

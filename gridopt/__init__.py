@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import gridopt.plots as plots
     from gridopt.ac_power_flow import power_flow
     from gridopt.errors import GridoptError, StudyError
+    from gridopt.exports.coo_text import read_coo, write_coo
+    from gridopt.exports.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
     from gridopt.grid import Grid
     from gridopt.io.cases import load_case
     from gridopt.io.pandapower_net import read_pandapower
@@ -56,11 +58,14 @@ __all__ = [
     "StudyError",
     "Termination",
     "Violation",
+    "from_bqm",
+    "from_cqm",
     "kazarlis",
     "load_case",
     "plots",
     "power_flow",
     "prices",
+    "read_coo",
     "read_pandapower",
     "read_pglib_uc",
     "read_plan",
@@ -70,9 +75,12 @@ __all__ = [
     "read_units",
     "simulate",
     "solve",
+    "to_bqm",
+    "to_cqm",
     "to_qubo",
     "verify",
     "window",
+    "write_coo",
     "write_dispatch",
     "write_plan",
     "write_program",
@@ -97,10 +105,13 @@ _HOME = {
     "StudyError": "gridopt.errors",
     "Termination": "gridopt.solution",
     "Violation": "gridopt.results",
+    "from_bqm": "gridopt.exports.dimod_models",
+    "from_cqm": "gridopt.exports.dimod_models",
     "kazarlis": "gridopt.io.shipped",
     "load_case": "gridopt.io.cases",
     "power_flow": "gridopt.ac_power_flow",
     "prices": "gridopt.pricing",
+    "read_coo": "gridopt.exports.coo_text",
     "read_pandapower": "gridopt.io.pandapower_net",
     "read_pglib_uc": "gridopt.io.pglib_uc",
     "read_plan": "gridopt.io.plan_files",
@@ -110,9 +121,12 @@ _HOME = {
     "read_units": "gridopt.io.unit_table",
     "simulate": "gridopt.simulation",
     "solve": "gridopt.running",
+    "to_bqm": "gridopt.exports.dimod_models",
+    "to_cqm": "gridopt.exports.dimod_models",
     "to_qubo": "gridopt.qubo",
     "verify": "gridopt.verification",
     "window": "gridopt.windows",
+    "write_coo": "gridopt.exports.coo_text",
     "write_dispatch": "gridopt.io.write_dispatch",
     "write_plan": "gridopt.io.plan_files",
     "write_program": "gridopt.program_files",

@@ -10,6 +10,7 @@ import os
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from gridopt.qubo import Qubo
 from gridopt.samples import Deadline
@@ -21,6 +22,10 @@ TOTAL_WORK = 1e9
 """Work of all reads together, up to some ten seconds of one thread of simulated annealing."""
 
 
+UNINTERRUPTED_WORK = 5e7
+"""Work of one read of a sampler that sees no clock within it, less than a second."""
+
+
 def sweep_work(qubo: Qubo) -> float:
     """Return the work of one sweep of single flips: proposals, and updates of neighbors.
 
@@ -29,21 +34,23 @@ def sweep_work(qubo: Qubo) -> float:
     return qubo.n_bits + 0.1 * 2.0 * len(qubo.couplings()[2])
 
 
-def sweeps_for(qubo: Qubo, cost: float = 1.0) -> int:
+def sweeps_for(qubo: Qubo, cost: float = 1.0, most_work: float = TOTAL_WORK / FEWEST_READS) -> int:
     """Return the sweeps of one read: 100·√n, within 500 to 5000.
 
-    Larger problems need longer schedules; more short reads do not make up for them. Where the
-    fewest reads of that length would be more than `TOTAL_WORK`, the sweeps are fewer, 100 at least.
+    Larger problems need longer schedules; more short reads do not make up for them. Where such a
+    read would be more than `most_work`, the sweeps are fewer, 100 at least.
 
     Parameters
     ----------
     qubo : Qubo
     cost : float
         Of one sweep, in sweeps of simulated annealing.
+    most_work : float
+        Of one read.
     """
     wanted = np.clip(100.0 * np.sqrt(qubo.n_bits), FEWEST_SWEEPS, MOST_SWEEPS)
-    paid = TOTAL_WORK / (FEWEST_READS * cost * sweep_work(qubo))
-    return max(round(min(wanted, paid)), 100)
+    paid = most_work / (cost * sweep_work(qubo))
+    return max(round(min(float(wanted), paid)), 100)
 
 
 def reads_for(qubo: Qubo, sweeps: int, cost: float = 1.0) -> int:
@@ -88,4 +95,4 @@ def scaled(qubo: Qubo) -> Qubo:
     sizes = np.abs(qubo.Q.data)
     sizes = sizes[sizes > 0.0]
     unit = float(np.median(sizes)) if len(sizes) else 1.0
-    return replace(qubo, Q=qubo.Q / unit, offset=0.0)
+    return replace(qubo, Q=sparse.csr_array(qubo.Q / unit), offset=0.0)

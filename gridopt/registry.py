@@ -21,7 +21,14 @@ from gridopt.solver import Solver
 
 T = TypeVar("T", Solver, Formulation)
 
-DISTRIBUTIONS = {"neal": "dwave-neal", "dwave": "dwave-samplers"}
+DISTRIBUTIONS = {
+    "neal": "dwave-neal",
+    "dwave": "dwave-samplers",
+    "dwave.system": "dwave-system",
+    "dwave.cloud": "dwave-system",
+    "minorminer": "dwave-system",
+    "torch": "simulated-bifurcation",
+}
 """What to install for a module whose distribution has another name."""
 
 
@@ -114,10 +121,11 @@ def _find(kind: str, name: str, package: ModuleType, base: type[T]) -> type[T]:
     try:
         module = import_module(f"{package.__name__}.{name}")
     except ModuleNotFoundError as fault:
-        missing = (fault.name or "").partition(".")[0]
-        if missing in ("", "gridopt"):
+        first, _, rest = (fault.name or "").partition(".")
+        if first in ("", "gridopt"):
             raise
-        package_name = DISTRIBUTIONS.get(missing, missing.replace("_", "-"))
+        two = f"{first}.{rest.partition('.')[0]}"
+        package_name = DISTRIBUTIONS.get(two) or DISTRIBUTIONS.get(first, first.replace("_", "-"))
         raise NotInstalledError(f"{kind} {name!r}", package_name) from fault
     (found,) = (
         value

@@ -12,6 +12,7 @@ from dwave.samplers import TabuSampler
 
 from gridopt.effort import threads_within
 from gridopt.encoding import Lowering
+from gridopt.errors import TooLargeError
 from gridopt.exports.dimod_models import to_bqm
 from gridopt.judging import Judging
 from gridopt.qubo import Qubo
@@ -25,15 +26,23 @@ from gridopt.qubo_solver import (
 from gridopt.reads import Stop, in_threads, seed_of
 from gridopt.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
+from gridopt.solvers.steepest_descent import descended
 
 MOST_BITS = 5_000
 """The matrix is dense, and there are several copies of it."""
 
 BYTES_PER_COUPLING = 48.0
-MOST_BYTES = 4e9
+MOST_BYTES = 1e9
+"""Of all threads together, if they are more than one."""
 
-SETUP_S_PER_COUPLING = 5e-8
+SETUP_S_PER_COUPLING = 7e-8
 """Seconds before the search looks at the clock, for each entry of the matrix."""
+
+MOVES_PER_BIT = 20
+TOTAL_WORK = 2e9
+"""Bits looked at by all reads together, a few seconds' work."""
+
+FEWEST_READS, MOST_READS = 4, 100
 
 
 @final
@@ -47,11 +56,11 @@ class Tabu(QuboSolver):
     Parameters
     ----------
     reads : int or None
-        Number of searches from random states; None for 8, or with a time limit as many as it
-        leaves time for.
+        Number of searches, each from a local minimum below a random state; None for 4 to 100,
+        fewer the more bits, or with a time limit as many as it leaves time for.
     moves : int or None
         Flips of the first search of a read; restarts get a quarter of them. Those that descend to
-        a new best state are not counted. None for 1000 or the number of bits, if that is larger.
+        a new best state are not counted. None for 20 per bit, 1000 at least.
     restarts : int
         Restarts of each read from a state that differs from its best one in the bits that seem most
         doubtful.
@@ -92,6 +101,12 @@ class Tabu(QuboSolver):
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` above `MOST_BITS` bits, `UnsupportedError` where not finite."""
         check_fits("tabu", qubo, MOST_BITS)
+        setup_s = SETUP_S_PER_COUPLING * qubo.n_bits**2
+        if self.time_limit_s is not None and setup_s > self.time_limit_s / 4:
+            raise TooLargeError(
+                f"tabu takes about {setup_s:.1f} s on {qubo.n_bits} bits before it looks at the "
+                f"clock: set time_limit_s to {4 * setup_s:.0f} or more, or take the solver neal"
+            )
         if self.tenure is not None:
             right = self.tenure < qubo.n_bits
             check_option("tabu", "tenure", self.tenure, right, f"less than {qubo.n_bits} bits")
@@ -99,15 +114,19 @@ class Tabu(QuboSolver):
     def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:
         """Yield read after read, from as many threads as were asked for."""
         model = to_bqm(qubo)
-        moves = self.moves or max(1000, qubo.n_bits)
+        search: Any = TabuSampler
+        moves = self.moves or max(1000, MOVES_PER_BIT * qubo.n_bits)
         setup_s = SETUP_S_PER_COUPLING * qubo.n_bits**2
 
         def job(first: int, n: int) -> BitArray:
+            seed = seed_of(self.seed, first)
+            random = np.random.default_rng(seed).integers(0, 2, (n, qubo.n_bits), dtype=np.int8)
             left_s = deadline.left_s - setup_s
-            found = TabuSampler().sample(
+            found = search().sample(
                 model,
-                num_reads=n,
-                seed=seed_of(self.seed, first),
+                # its own first descent takes seconds on thousands of bits and sees no clock
+                initial_states=descended(model, random).astype(np.int8),
+                seed=seed,
                 tenure=self.tenure,
                 timeout=max(int(1000.0 * left_s), 1) if np.isfinite(left_s) else None,
                 num_restarts=self.restarts,
@@ -116,7 +135,10 @@ class Tabu(QuboSolver):
             )
             return np.asarray(dimod.as_samples(found)[0], dtype=np.uint8)
 
-        reads = 8 if self.reads is None and not np.isfinite(deadline.at_s) else self.reads
+        reads = self.reads
+        if reads is None and not np.isfinite(deadline.at_s):
+            work = qubo.n_bits * moves * (1.0 + self.restarts / 4.0)
+            reads = int(np.clip(TOTAL_WORK / work, FEWEST_READS, MOST_READS))
         fitting = int(MOST_BYTES / (BYTES_PER_COUPLING * qubo.n_bits**2))
         threads = max(min(threads_within(self.threads), fitting), 1)
         record = {"moves": moves, "restarts": self.restarts}

@@ -93,8 +93,8 @@ class TreeDecomposition(QuboSolver):
     def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:  # noqa: ARG002
         """Yield the `kept` lowest states of all, in one batch."""
         gone = _elimination(qubo, self.max_width)
-        solver: Any = TreeDecompositionSolver()
-        found = solver.sample(
+        solver: Any = TreeDecompositionSolver
+        found = solver().sample(
             to_bqm(qubo),
             num_reads=min(self.kept, 2 ** min(qubo.n_bits, 30)),
             elimination_order=[bit for bit, _ in gone],

@@ -81,7 +81,7 @@ def test_controls_mimic_their_samplers(benchmark: Any) -> None:
     neal, qaoa = (benchmark.solver_class(name) for name in ("neal", "qaoa"))
     coins = {
         name: benchmark.make(
-            benchmark.RandomBits, name, benchmark.SAMPLER_OPTIONS[f"random-{name}"]
+            benchmark.solver_class("random"), name, benchmark.SAMPLER_OPTIONS[f"random-{name}"]
         )
         for name in ("neal", "qaoa")
     }
@@ -91,15 +91,6 @@ def test_controls_mimic_their_samplers(benchmark: Any) -> None:
     assert coins["qaoa"].reads == qaoa().shots
     assert coins["qaoa"].lowering == qaoa().lowering
     assert coins["qaoa"].most_bits == qaoa().max_qubits
-
-
-def test_random_bits_are_those_of_the_seed(benchmark: Any) -> None:
-    study = benchmark.load_case("kazarlis10", hours=1)
-    program = benchmark.UnitCommitment().build(study)
-    found = [benchmark.RandomBits(reads=5, seed=seed).solve(program) for seed in (1, 1, 2)]
-    energies = [solution.details["best_energy"] for solution in found]
-    assert energies[0] == energies[1] != energies[2]
-    assert all(solution.termination == "sampled" for solution in found)
 
 
 def row(**changes: object) -> dict[str, object]:

@@ -78,6 +78,9 @@ MAY_IMPORT = {
     "samples": "arrays qubo",
     "fixing": f"{MODEL} linear_prices",
     "success": "",
+    "effort": "arrays qubo samples",
+    "reads": "samples",
+    "exports": f"{MODEL} reduction qubo",
     "annealing_kernels": "arrays",
     "native_moves": "errors arrays structure annealing_kernels",
     "annealing": "arrays structure qubo samples annealing_kernels native_moves",
@@ -87,7 +90,7 @@ MAY_IMPORT = {
     "judging": f"{MODEL} qubo samples solver {JUDGING}",
     "qubo_solver": f"{MODEL} {LOWERING} {SAMPLING} {JUDGING} linear_prices solver solvers.highs",
     "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} {CIRCUITS} qubo_solver solver "
-    "annealing",
+    "annealing effort reads exports",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -109,10 +112,14 @@ ONLY_IN = {
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
-    "dimod": "solvers qubo_presolve exports",
+    "dimod": "solvers qubo_presolve exports.dimod_models",
     "numba": "annealing_kernels native_moves qaoa_evaluator",
-    "neal": "solvers",
+    "neal": "solvers.neal",
     "dwave": "solvers qubo_presolve",
+    "minorminer": "solvers.dwave",
+    "openjij": "solvers.openjij",
+    "torch": "solvers.simulated_bifurcation",
+    "simulated_bifurcation": "solvers.simulated_bifurcation",
     "qiskit": "circuits grover_circuits pauli_operator quantum_backends solvers",
     "qiskit_aer": "quantum_backends solvers",
     "qiskit_ibm_runtime": "quantum_backends",
@@ -128,7 +135,10 @@ STARTS_FAST = "cli commands demo io.cases"
 """Modules whose functions may import, so that they load only what a call needs. Elsewhere a
 function may import only a slow or optional package that `ONLY_IN` confines to its module."""
 
-HEAVY = "numpy scipy pandas pandapower matplotlib dimod neal qiskit qiskit_aer highspy numba typer"
+HEAVY = (
+    "numpy scipy pandas pandapower matplotlib dimod neal dwave openjij torch qiskit qiskit_aer "
+    "highspy numba typer"
+)
 
 
 @dataclass(frozen=True)

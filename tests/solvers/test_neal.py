@@ -15,7 +15,7 @@ from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Lowering, to_qubo
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
-from gridopt.solvers.neal import Neal, to_bqm
+from gridopt.solvers.neal import Neal
 
 
 def commitment(n_units: int, n_hours: int) -> Program:
