@@ -143,7 +143,7 @@ def _add_variable(model: Any, program: Program, k: int, name: str) -> None:
     kind = dimod.INTEGER if program.is_integer[k] else dimod.REAL
     if program.is_integer[k]:
         low, high = np.ceil(low), np.floor(high)
-    limits = dimod.vartype_info(kind)
+    limits = dimod.vartype_info(kind)  # type: ignore[attr-defined]
     model.add_variable(
         kind, name, lower_bound=max(low, limits.min), upper_bound=min(high, limits.max)
     )
@@ -221,7 +221,8 @@ def _matrix(terms: list[tuple[int, int, float]], shape: tuple[int, int]) -> spar
 def _bounds(cqm: Any) -> tuple[FloatArray, FloatArray]:
     """Return the bounds of all variables; the widest that dimod has stand for none."""
     kinds = [cqm.vartype(name) for name in cqm.variables]
-    widest = [np.inf if kind is dimod.BINARY else dimod.vartype_info(kind).max for kind in kinds]
+    largest: Any = dimod
+    widest = [np.inf if kind is dimod.BINARY else largest.vartype_info(kind).max for kind in kinds]
     lower = np.array([cqm.lower_bound(name) for name in cqm.variables], dtype=np.float64)
     upper = np.array([cqm.upper_bound(name) for name in cqm.variables], dtype=np.float64)
     most = np.array(widest, dtype=np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gridopt.errors import OptionError
+from gridopt.exports.dimod_models import to_bqm
 from gridopt.judging import Judging
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Lowering, to_qubo
