@@ -97,8 +97,18 @@ class Judged:
     def __post_init__(self) -> None:
         self.best = Solution.at(self.program, None, Termination.SAMPLED)
 
-    def add(self, view: View, qubo: Qubo, samples: Samples, deadline: Deadline) -> None:
+    def add(
+        self, view: View, qubo: Qubo, samples: Samples, deadline: Deadline, latest: Deadline
+    ) -> None:
         """Judge samples as they are, then re-dispatch the decisions of the lowest energies.
+
+        Parameters
+        ----------
+        view, qubo, samples
+            What was lowered, to what, and what was sampled of it.
+        deadline : Deadline
+        latest : Deadline
+            Until when to go on while there is no feasible answer.
 
         Raises
         ------
@@ -114,7 +124,7 @@ class Judged:
         final = dict[bytes, float]()
         decisions = np.rint(points[:, view.decisions])
         try:
-            self._dispatch(view, decisions, final, deadline)
+            self._dispatch(view, decisions, final, deadline, latest)
         finally:
             for row, objective, n in zip(decisions, raw, counts, strict=True):
                 reached = min(objective, final.get(row.tobytes(), np.inf))
@@ -133,16 +143,22 @@ class Judged:
         return answer.objective
 
     def _dispatch(
-        self, view: View, decisions: FloatArray, final: dict[bytes, float], deadline: Deadline
+        self,
+        view: View,
+        decisions: FloatArray,
+        final: dict[bytes, float],
+        deadline: Deadline,
+        latest: Deadline,
     ) -> None:
         if view.is_whole and bool(self.program.is_decision.all()):
             return
         for row in decisions:
             if row.tobytes() in final:
                 continue
-            if len(final) >= REDISPATCHES or (deadline.passed and self.dispatched):
+            end = deadline if self.best.is_feasible else latest
+            if len(final) >= REDISPATCHES or (end.passed and self.dispatched):
                 return
-            found = self.redispatch(view.columns, row, deadline)
+            found = self.redispatch(view.columns, row, end)
             self.dispatched.append(found)
             final[row.tobytes()] = found.best.objective
             self.keep(found.best)

@@ -46,6 +46,10 @@ CONTROL_SHARE = 0.9
 """Part of the time limit by which the control ends."""
 
 
+LATEST_SHARE = 0.95
+"""Part of the time limit by which they end where no answer is feasible yet."""
+
+
 class Clock:
     """Time since the start of a solve, by stage."""
 
@@ -265,7 +269,7 @@ class _Solve:
             qubo = self._presolved(whole)
             self._clock.lap("lower_s")
             samples = self._round(view, whole, qubo, Part(number, rounds))
-            if self._termination is Termination.INTERRUPTED:
+            if self._is_over(Part(number, rounds)):
                 break
             if self._judged.best.is_feasible:
                 self._near = self._judged.best.x
@@ -274,6 +278,13 @@ class _Solve:
                 self._multipliers = qubo.multipliers_after(lowest)
         self._details["rounds"] = number + 1
         return view, qubo
+
+    def _is_over(self, part: Part) -> bool:
+        """Return whether no further round is worth beginning."""
+        return (
+            self._termination is Termination.INTERRUPTED
+            or self._clock.deadline(ROUNDS_SHARE * part.share(1.5)).passed
+        )
 
     def _lowered(self, view: View) -> Qubo:
         prices = {**view.prices, **self._multipliers}
@@ -298,7 +309,8 @@ class _Solve:
         self._complete = samples.complete and whole.exact and whole.resolution is None
         self._complete &= view.is_whole
         with self._interruptible():
-            self._judged.add(view, qubo, samples, end)
+            latest = self._clock.deadline(LATEST_SHARE * part.share(1.0))
+            self._judged.add(view, qubo, samples, end, latest)
         self._clock.lap("redispatch_s")
         self._report("samples judged")
         return samples
@@ -339,7 +351,7 @@ class _Solve:
             return
         coins = np.random.default_rng(self._solver.seed).integers(0, 2, (reads, qubo.n_bits))
         control = Judged(self._program, Redispatch(self._program, self._judging.repair))
-        control.add(view, qubo, Samples.of(qubo, coins), deadline)
+        control.add(view, qubo, Samples.of(qubo, coins), deadline, deadline)
         found = control.details()
         names = ("reads", "raw_feasible_share", "raw_objective", "redispatched")
         self._details |= {f"control_{name}": found[name] for name in names}
