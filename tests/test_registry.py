@@ -54,6 +54,10 @@ def test_an_unknown_name_is_told_with_the_nearest_or_all(name: str, message: str
         ("neal", "dwave.samplers", "dwave-samplers"),
         ("qaoa", "qiskit_aer", "qiskit-aer"),
         ("highs", "highspy", "highspy"),
+        ("dwave", "dwave.system", "dwave-system"),
+        ("dwave", "minorminer", "dwave-system"),
+        ("leap_cqm", "dwave.system", "dwave-system"),
+        ("openjij", "openjij", "openjij"),
     ],
 )
 def test_a_missing_package_is_told_with_its_command(
