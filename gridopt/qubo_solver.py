@@ -248,8 +248,9 @@ class _Solve:
                 batches.append(batch)
                 self._report_reads(batches)
                 if deadline.passed:
-                    self._termination = Termination.TIME_LIMIT
                     break
+            if deadline.passed:
+                self._termination = Termination.TIME_LIMIT
         return _joined(qubo, batches)
 
     def _report_reads(self, batches: list[Samples]) -> None:
