@@ -147,7 +147,7 @@ def _interrupted(reads: Iterator[BitArray]) -> BitArray:
 
 def test_a_fault_in_a_thread_is_raised() -> None:
     def broken(first: int, n: int) -> BitArray:
-        raise ZeroDivisionError(first)
+        raise ZeroDivisionError(first, n)
 
     with pytest.raises(ZeroDivisionError):
         list(in_threads(broken, 4, 1, 2, Stop(Deadline())))

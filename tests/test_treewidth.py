@@ -24,9 +24,8 @@ def width(n: int, edges: Edges, most: int = 100) -> int | None:
 
 def width_of(order: tuple[int, ...], edges: Edges) -> int:
     """Return the width of an elimination order, by its definition."""
-    graph = {
-        node: {b for a, b in [*edges, *((b, a) for a, b in edges)] if a == node} for node in order
-    }
+    both = [*edges, *((b, a) for a, b in edges)]
+    graph = {node: {b for a, b in both if a == node} for node in order}
     widest = 0
     for node in order:
         near = graph.pop(node) - {node}

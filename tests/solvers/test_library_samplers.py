@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import diags_array
 
 from gridopt.errors import OptionError, TooLargeError, UnsupportedError
 from gridopt.qubo import Qubo
@@ -177,15 +178,13 @@ def test_greedy_breaks_ties_at_random_and_its_first_read_is_the_best_bit_each_ti
 @pytest.mark.parametrize("name", names(*SEARCHES, *CONTROLS, "tree_decomposition", "exact"))
 def test_what_does_not_fit_is_refused_before_any_work(name: str) -> None:
     n = 100_001
-    large = Qubo.of(scipy_diagonal(n))
+    large = Qubo.of(diagonal(n))
     with pytest.raises(TooLargeError, match=f"{name} takes up to .* bits, this needs 100001"):
         sampler(name).check(large)
 
 
-def scipy_diagonal(n: int) -> Any:
-    from scipy import sparse as sp
-
-    return sp.diags_array(np.ones(n))
+def diagonal(n: int) -> Any:
+    return diags_array(np.ones(n))
 
 
 @pytest.mark.parametrize("name", names(*SEARCHES, *CONTROLS, "tree_decomposition"))
@@ -225,7 +224,7 @@ def test_bad_options(name: str, option: str, value: object) -> None:
 
 def test_tabu_refuses_what_its_clock_would_miss() -> None:
     with pytest.raises(TooLargeError, match="before it looks at the clock: set time_limit_s to 7"):
-        sampler("tabu", time_limit_s=1.0).check(Qubo.of(scipy_diagonal(5000)))
+        sampler("tabu", time_limit_s=1.0).check(Qubo.of(diagonal(5000)))
     with pytest.raises(OptionError, match="tenure = 20, expected less than 14 bits"):
         sampler("tabu", tenure=20).check(sparse(14))
 
