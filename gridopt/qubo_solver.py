@@ -326,8 +326,9 @@ class _Solve:
                 batches.append(batch)
                 self._report(f"{sum(len(batch.bits) for batch in batches)} reads")
                 if deadline.passed:
-                    self._termination = Termination.TIME_LIMIT
                     break
+            if deadline.passed:
+                self._termination = Termination.TIME_LIMIT
         return _joined(qubo, batches)
 
     def _record(self, qubo: Qubo, samples: Samples) -> None:

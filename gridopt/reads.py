@@ -44,6 +44,10 @@ class Stop:
         """Tell whether less time is left than the next step needs."""
         return self._now.is_set() or self._deadline.left_s <= needed_s
 
+    def wait(self) -> None:
+        """Wait for the deadline, or until it is all ended."""
+        self._now.wait(max(self._deadline.left_s, 0.0))
+
     def now(self) -> None:
         """End it all."""
         self._now.set()
@@ -117,6 +121,7 @@ class _Timed:
 
     def __call__(self, first: int, n: int) -> BitArray | None:
         if first and self._stop(self._last_s):
+            self._stop.wait()  # so that time is up, and not all reads taken
             return None
         begun = time.monotonic()
         found = self._job(first, n)

@@ -59,7 +59,8 @@ def to_cqm(program: Program) -> Any:
     program = program.complete()
     names = [program.column_label(k) for k in range(program.n_columns)]
     _check_quadratic(program, names)
-    cqm = dimod.ConstrainedQuadraticModel()
+    model: Any = dimod.ConstrainedQuadraticModel
+    cqm = model()
     cqm.set_objective(_model(program, names))
     _add_constraints(cqm, program, names)
     return cqm
@@ -143,7 +144,7 @@ def _add_variable(model: Any, program: Program, k: int, name: str) -> None:
     kind = dimod.INTEGER if program.is_integer[k] else dimod.REAL
     if program.is_integer[k]:
         low, high = np.ceil(low), np.floor(high)
-    limits = dimod.vartype_info(kind)  # type: ignore[attr-defined]
+    limits = _limits(kind)
     model.add_variable(
         kind, name, lower_bound=max(low, limits.min), upper_bound=min(high, limits.max)
     )
@@ -218,11 +219,16 @@ def _matrix(terms: list[tuple[int, int, float]], shape: tuple[int, int]) -> spar
     return sparse.csr_array(sparse.coo_array((value, place), shape=shape))
 
 
+def _limits(kind: Any) -> Any:
+    """Return the widest bounds that dimod knows for a kind of variable."""
+    known: Any = dimod
+    return known.vartype_info(kind)
+
+
 def _bounds(cqm: Any) -> tuple[FloatArray, FloatArray]:
     """Return the bounds of all variables; the widest that dimod has stand for none."""
     kinds = [cqm.vartype(name) for name in cqm.variables]
-    largest: Any = dimod
-    widest = [np.inf if kind is dimod.BINARY else largest.vartype_info(kind).max for kind in kinds]
+    widest = [np.inf if kind is dimod.BINARY else _limits(kind).max for kind in kinds]
     lower = np.array([cqm.lower_bound(name) for name in cqm.variables], dtype=np.float64)
     upper = np.array([cqm.upper_bound(name) for name in cqm.variables], dtype=np.float64)
     most = np.array(widest, dtype=np.float64)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gridopt
-from gridopt.errors import OptionError, UnknownNameError
+from gridopt.errors import NotInstalledError, OptionError, UnknownNameError
 from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.registry import (
     formulation_class,
@@ -25,7 +25,34 @@ from gridopt.solution import Termination
 from gridopt.solver import Progress
 from gridopt.study import Study
 
-PROVES_NOTHING = {"anneal", "grover", "neal", "qaoa", "qiskit_optimization", "vqe"}
+PROVES = {"exact", "highs", "numpy_eigensolver", "tree_decomposition"}
+"""Solvers that prove their answers; all others sample."""
+
+CONTROLS = {"greedy", "random", "steepest_descent"}
+"""Samplers that need not find the best answer, however tiny the program."""
+
+LEFT_OUT = {"leap_cqm": "needs a token; its own tests run it on dimod's enumeration"}
+
+
+def installed(name: str) -> bool:
+    try:
+        solver_class(name)
+    except NotInstalledError:
+        return False
+    return True
+
+
+def runnable() -> list[Any]:
+    """Return the names of all solvers; those that cannot run here are skipped, with the reason."""
+    reasons = {name: LEFT_OUT.get(name, "") for name in solver_names()}
+    reasons |= {name: "not installed" for name in solver_names() if not installed(name)}
+    return [
+        pytest.param(name, marks=pytest.mark.skip(reason=reason) if reason else ())
+        for name, reason in reasons.items()
+    ]
+
+
+SOLVERS = runnable()
 
 
 def cover() -> Program:
@@ -90,25 +117,30 @@ def optimum(program: Program, step: float = 10.0) -> float:
 
 def options_for(name: str, **more: Any) -> dict[str, Any]:
     """Return options that suit tiny programs: no gap, the commitment's own resolution."""
-    wanted: dict[str, Any] = {"gap": 0.0, "resolution": 10.0, "seed": 1, "max_qubits": 16, **more}
+    wanted: dict[str, Any] = {"gap": 0.0, "resolution": 10.0, "seed": 1, "max_qubits": 16}
+    wanted["mock"] = True  # in place of what needs a token
+    wanted |= more
     return {key: value for key, value in wanted.items() if key in option_names(solver_class(name))}
 
 
-@pytest.mark.parametrize(("solver", "program"), list(product(solver_names(), PROGRAMS)))
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_finds_the_enumerated_optimum(solver: str, program: str) -> None:
     given = PROGRAMS[program]()
     best = optimum(given)
     found = make(solver_class(solver), solver, options_for(solver)).solve(given)
     assert found.x is not None
-    assert found.is_feasible
     assert found.violation == given.violation(found.x)
-    assert found.objective == pytest.approx(best)
-    assert given.objective(found.x) == found.objective
+    if solver not in CONTROLS:
+        assert found.is_feasible
+        assert found.objective == pytest.approx(best)
+    assert found.objective >= best - 1e-6
+    assert found.objective == (given.objective(found.x) if found.is_feasible else np.inf)
     assert found.bound <= best + 1e-6
     assert (found.bound_source != "") == np.isfinite(found.bound)
 
 
-@pytest.mark.parametrize("solver", solver_names())
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_same_seed_same_answer(solver: str) -> None:
     method = make(solver_class(solver), solver, options_for(solver))
     first, second = method.solve(commitment()), method.solve(commitment())
@@ -118,15 +150,15 @@ def test_same_seed_same_answer(solver: str) -> None:
     assert first.termination == second.termination
 
 
-@pytest.mark.parametrize("solver", solver_names())
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_a_sampler_never_claims_a_proof(solver: str) -> None:
     method = make(solver_class(solver), solver, options_for(solver))
     found = method.solve(cover())
-    expected = Termination.SAMPLED if solver in PROVES_NOTHING else Termination.OPTIMAL
+    expected = Termination.OPTIMAL if solver in PROVES else Termination.SAMPLED
     assert found.termination is expected
 
 
-@pytest.mark.parametrize("solver", solver_names())
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_infeasible_programs_cost_infinity(solver: str) -> None:
     b = ProgramBuilder()
     x = b.binary("take", (2,))
@@ -139,7 +171,7 @@ def test_infeasible_programs_cost_infinity(solver: str) -> None:
     assert found.termination in {Termination.INFEASIBLE, Termination.SAMPLED}
 
 
-@pytest.mark.parametrize("solver", solver_names())
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_progress_is_reported_and_harmless(solver: str) -> None:
     seen: list[Progress] = []
     method = make(solver_class(solver), solver, options_for(solver))
@@ -148,7 +180,7 @@ def test_progress_is_reported_and_harmless(solver: str) -> None:
     assert all(report.elapsed_s >= 0 and report.stage for report in seen)
 
 
-@pytest.mark.parametrize("solver", solver_names())
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(
     ("option", "value"), [("seed", -1), ("seed", 2**31), ("time_limit_s", 0.0), ("nonsense", 1)]
 )
@@ -157,7 +189,7 @@ def test_a_bad_option_is_one_clear_error(solver: str, option: str, value: object
         make(solver_class(solver), solver, {option: value})
 
 
-@pytest.mark.parametrize("solver", solver_names())
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_says_what_it_is(solver: str) -> None:
     kind = solver_class(solver)
     assert kind.kind
@@ -168,7 +200,7 @@ def test_says_what_it_is(solver: str) -> None:
 
 
 @pytest.mark.parametrize("formulation", formulation_names())
-@pytest.mark.parametrize("solver", solver_names())
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_takes_every_formulation(
     solver: str, formulation: str, make_study: Callable[..., Study]
 ) -> None:
@@ -178,14 +210,16 @@ def test_every_solver_takes_every_formulation(
     run = gridopt.solve(study, formulation, solver, **options)
     assert exact.is_feasible
     assert run.is_feasible
-    assert run.cost == pytest.approx(exact.cost, rel=1e-6)
+    assert run.cost >= exact.cost * (1.0 - 1e-6)
+    if solver not in CONTROLS:
+        assert run.cost == pytest.approx(exact.cost, rel=1e-6)
     assert run.bound <= run.cost + 1e-6
     assert run.verification is not None
     assert run.verification.total_cost == pytest.approx(run.solution.objective)
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UnknownNameError, match="unknown solver 'simplex'; known are exact"):
+    with pytest.raises(UnknownNameError, match="unknown solver 'simplex'; known are"):
         solver_class("simplex")
     with pytest.raises(UnknownNameError, match="unknown formulation 'opf'"):
         formulation_class("opf")
