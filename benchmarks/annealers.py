@@ -1,4 +1,4 @@
-"""`anneal` beside dwave-neal, tabu search and OpenJij: the energy at equal wall time, and the speed.
+"""`anneal` beside dwave-neal, tabu search and OpenJij: energy at equal wall time, and speed.
 
 The graphs are of the kinds of the Gset (random, random with signs, toroidal; unit weights) as
 maximum cuts, one is dense with whole coefficients from −100 to 100. All are generated from seeds.
@@ -21,6 +21,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from statistics import median
 from typing import Any
@@ -105,7 +106,8 @@ def anneal(qubo: Qubo, seconds: float, seed: int) -> float:
 
 def tabu(qubo: Qubo, seconds: float, seed: int) -> float:
     """Return the lowest energy of a tabu search that is given some seconds."""
-    found = TabuSampler().sample(to_bqm(qubo), num_reads=1, timeout=int(1000 * seconds), seed=seed)
+    search: Any = TabuSampler
+    found = search().sample(to_bqm(qubo), num_reads=1, timeout=int(1000 * seconds), seed=seed)
     return recomputed(qubo, found)
 
 
@@ -135,8 +137,7 @@ def peer(name: str) -> Callable[..., Any] | None:
         return partial(neal.SimulatedAnnealingSampler().sample, num_reads=1)
     if find_spec("openjij") is None:
         return None
-    import openjij  # noqa: PLC0415  # optional
-
+    openjij: Any = import_module("openjij")
     kind = openjij.SASampler if name == "openjij-sa" else openjij.SQASampler
     return partial(kind().sample, num_reads=1)
 
@@ -195,8 +196,12 @@ def _sweep_neal(qubo: Qubo, schedule: Schedule, sweeps: int) -> None:
 
 
 def rows(seconds: float = 10.0, repeats: int = 3) -> list[Row]:
-    """Return one row for each graph and sampler: medians over the seeds 0, 1, 2, …"""
-    return [_row(name, qubo, sampler, seconds, repeats) for name, qubo in graphs().items() for sampler in SAMPLERS]
+    """Return one row for each graph and sampler: medians over the seeds 0, 1, 2 and so on."""
+    return [
+        _row(name, qubo, sampler, seconds, repeats)
+        for name, qubo in graphs().items()
+        for sampler in SAMPLERS
+    ]
 
 
 def _row(graph: str, qubo: Qubo, sampler: str, seconds: float, repeats: int) -> Row:

@@ -313,16 +313,16 @@ class Schedule:
     ) -> Schedule:
         """Return a schedule whose missing temperatures follow the energy changes of moves.
 
-        The initial one is the upper quartile of their sizes at random states; the final one lets
-        one in a hundred of the moves pass that are uphill by the lowest decile of what is uphill at
-        local minima. No single coefficient decides, however large.
+        The initial one is a quarter of the ninth decile of their sizes at random states. The final
+        one lets pass one in 10 000 of the moves that are uphill by the first decile of what is
+        uphill at local minima. No single coefficient decides, however large.
         """
         random, minimal = (sizes[sizes > 0.0] for sizes in model.changes())
         if initial is None:
-            initial = float(np.quantile(random, 0.75)) if len(random) else 1.0
+            initial = 0.25 * float(np.quantile(random, 0.9)) if len(random) else 1.0
         if final is None:
             lowest = float(np.quantile(minimal, 0.1)) if len(minimal) else initial
-            final = min(lowest / math.log(100.0), initial)
+            final = min(lowest / math.log(10_000.0), initial)
         return Schedule(initial, final, shape)
 
     def temperatures(self, sweeps: int) -> FloatArray:
@@ -369,7 +369,7 @@ def fixed_rounds(reads: int, sweeps: int, moves_per_sweep: int, threads: int) ->
 def timed_rounds(
     sweeps: int | None, least: int, threads: int, deadline: Deadline
 ) -> Iterator[Round]:
-    """Yield rounds until time is up, each begun when the last one is done.
+    """Yield one round, and others until time is up, each begun when the last one is done.
 
     With given `sweeps` there are more and more reads in a round, up to a tenth of the time.
     Without, a round has one read for each thread, of `least` sweeps at first and then of the
@@ -377,19 +377,21 @@ def timed_rounds(
     left of it.
     """
     whole_s = deadline.left_s
-    round_ = Round(threads, sweeps or least)
-    while not deadline.passed:
+    now = Round(threads, sweeps or least)
+    while True:
         begun = time.monotonic()
-        yield round_
-        each_s = max(time.monotonic() - begun, 1e-6) / (round_.reads * round_.sweeps)
+        yield now
+        if deadline.passed:
+            return
+        each_s = max(time.monotonic() - begun, 1e-6) / (now.reads * now.sweeps)
         if sweeps is None:
             room_s = min(whole_s / ROUNDS, deadline.left_s) / threads
-            doublings = int(np.log2(max(room_s / (each_s * least), 1.0)))
-            round_ = Round(threads, min(least << doublings, MOST_SWEEPS))
+            doublings = int(math.log2(max(room_s / (each_s * least), 1.0)))
+            now = Round(threads, min(least << doublings, MOST_SWEEPS))
         else:
             room_s = min(whole_s / 10.0, deadline.left_s)
             more = int(room_s / (each_s * sweeps)) // threads * threads
-            round_ = Round(max(threads, min(more, 2 * round_.reads)), sweeps)
+            now = Round(max(threads, min(more, 2 * now.reads)), sweeps)
 
 
 @dataclass(eq=False)
