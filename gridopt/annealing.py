@@ -45,6 +45,7 @@ MOST_SWEEPS = 1_000_000
 """Of one read, where the sweeps are chosen by the clock."""
 
 _PROBES = 4
+_PROBED_BITS = 20_000
 _RECORDED = 4096
 _SINGLE_STEP = 1.0 / 16.0
 _SINGLE_RANGE = 2.0**20
@@ -158,7 +159,7 @@ class SingleFlips(Model):
     def changes(self) -> tuple[FloatArray, FloatArray]:
         """Return the changes of all flips at a few random states and at the minima below them."""
         random, minimal = [], []
-        for seed in range(_PROBES):
+        for seed in _probes(self.moves_per_sweep):
             read = self.begin(SeedSequence(seed))
             random.append(np.abs(read.walk.sign * read.walk.field))
             _descend(self, read)
@@ -222,7 +223,7 @@ class NativeMoves(Model):
     def changes(self) -> tuple[FloatArray, FloatArray]:
         """Return the changes of moves at random feasible states, and at the minima below them."""
         random, minimal = [], []
-        for seed in range(_PROBES):
+        for seed in _probes(self.moves_per_sweep):
             read = self.begin(SeedSequence(seed), _RECORDED)
             random.append(np.abs(self._recorded(read, np.full(8, np.inf))))
             _descend(self, read)
@@ -235,6 +236,11 @@ class NativeMoves(Model):
         read.next_sweep = 0
         self.advance(read, temperatures)
         return moves.recorded[: moves.n_recorded[0]].copy()
+
+
+def _probes(n: int) -> range:
+    """Return the seeds of the random states that temperatures are chosen by; one if it is large."""
+    return range(min(max(_PROBED_BITS // n, 1), _PROBES))
 
 
 def _symmetric(qubo: Qubo) -> sparse.csr_array:

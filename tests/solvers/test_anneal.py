@@ -89,7 +89,7 @@ def test_deadline_is_used_and_kept(options: dict[str, int]) -> None:
     all_of(Anneal(reads=1, sweeps=1), qubo)
     begun = time.monotonic()
     found = all_of(Anneal(**options), qubo, Deadline.after(0.5))  # type: ignore[arg-type]
-    assert 0.45 < time.monotonic() - begun < 0.6
+    assert 0.45 < time.monotonic() - begun < 0.7
     assert len(found.bits) > 2
 
 
