@@ -5,8 +5,8 @@ maximum cuts, one is dense with whole coefficients from −100 to 100. All are g
 
 Every sampler has one thread and the same wall time, and starts again with a new seed until that is
 over. The annealers have schedules as long as the time allows: each begins with a short one and goes
-on with the longest that by its last speed takes a quarter of the time, or what is left of it. Moves
-per second are those of one schedule of its own, with the same temperatures for all annealers.
+on with the longest that by its last speed takes a quarter of the time, or what is left of it.
+Moves per CPU second are those of another schedule, with the same temperatures for both annealers.
 
 Examples
 --------
@@ -21,6 +21,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from statistics import median
 from typing import Any
@@ -40,6 +41,9 @@ from gridopt.samples import Deadline
 from gridopt.solvers.anneal import Anneal
 
 SAMPLERS = ("anneal", "neal", "tabu", "openjij-sa", "openjij-sqa")
+
+FIGURES = {"energy": 0, "lowest": 0, "wall_s": 1, "million_moves_per_s": 0}
+"""Columns of the printed table, and digits after the point."""
 
 Row = dict[str, float | int | str | None]
 
@@ -105,7 +109,8 @@ def anneal(qubo: Qubo, seconds: float, seed: int) -> float:
 
 def tabu(qubo: Qubo, seconds: float, seed: int) -> float:
     """Return the lowest energy of a tabu search that is given some seconds."""
-    found = TabuSampler().sample(to_bqm(qubo), num_reads=1, timeout=int(1000 * seconds), seed=seed)
+    search: Any = TabuSampler
+    found = search().sample(to_bqm(qubo), num_reads=1, timeout=int(1000 * seconds), seed=seed)
     return recomputed(qubo, found)
 
 
@@ -135,8 +140,7 @@ def peer(name: str) -> Callable[..., Any] | None:
         return partial(neal.SimulatedAnnealingSampler().sample, num_reads=1)
     if find_spec("openjij") is None:
         return None
-    import openjij  # optional
-
+    openjij: Any = import_module("openjij")
     kind = openjij.SASampler if name == "openjij-sa" else openjij.SQASampler
     return partial(kind().sample, num_reads=1)
 
@@ -151,7 +155,7 @@ def finder(name: str) -> Callable[[Qubo, float, int], float] | None:
 
 
 def moves_per_s(name: str, qubo: Qubo, seconds: float = 1.0) -> float | None:
-    """Return the flips that `anneal` or neal proposes in a second on one thread.
+    """Return the flips that `anneal` or neal proposes in a CPU second.
 
     Both go through the same temperatures; the time of a schedule of one sweep is taken off.
     """
@@ -160,16 +164,18 @@ def moves_per_s(name: str, qubo: Qubo, seconds: float = 1.0) -> float | None:
     schedule = Schedule.of(model_of(qubo), None, None)
     run = partial(_sweep_neal if name == "neal" else _sweep_anneal, qubo, schedule)
     run(1)
-    begun = time.perf_counter()
-    run(1)
-    start_s = time.perf_counter() - begun
+    start_s = _cpu_s(run, 1)
     sweeps, taken_s = 50, 0.0
     while taken_s < seconds:
         sweeps *= 2
-        begun = time.perf_counter()
-        run(sweeps)
-        taken_s = time.perf_counter() - begun - start_s
+        taken_s = _cpu_s(run, sweeps) - start_s
     return qubo.n_bits * sweeps / taken_s
+
+
+def _cpu_s(run: Callable[[int], None], sweeps: int) -> float:
+    begun = time.process_time()
+    run(sweeps)
+    return time.process_time() - begun
 
 
 def _sweep_anneal(qubo: Qubo, schedule: Schedule, sweeps: int) -> None:
@@ -207,21 +213,21 @@ def _row(graph: str, qubo: Qubo, sampler: str, seconds: float, repeats: int) -> 
     row: Row = {"graph": graph, "bits": qubo.n_bits, "sampler": sampler}
     find = finder(sampler)
     if find is None:
-        return {**row, "energy": None, "wall_s": None, "moves_per_s": None, "note": "not installed"}
+        return {**row, **dict.fromkeys(FIGURES), "note": "not installed"}
     find(qubo, 0.01, 0)  # compiles
     energies, walls = [], []
     for seed in range(repeats):
         begun = time.perf_counter()
         energies.append(find(qubo, seconds, seed))
         walls.append(time.perf_counter() - begun)
-    speeds = [moves_per_s(sampler, qubo) for _ in range(repeats)]
+    speeds = [moves_per_s(sampler, qubo, min(seconds, 1.0)) for _ in range(repeats)]
     known = [speed for speed in speeds if speed is not None]
     return {
         **row,
         "energy": median(energies),
         "lowest": min(energies),
         "wall_s": median(walls),
-        "moves_per_s": median(known) if known else None,
+        "million_moves_per_s": median(known) / 1e6 if known else None,
         "note": "",
     }
 
@@ -235,12 +241,16 @@ def main(words: Sequence[str] | None = None) -> None:
     table = Table("graph", "sampler", "energy", "lowest", "wall s", "10⁶ moves/s", "note")
     for row in rows(given.seconds, given.repeats):
         table.add_row(
-            *(
-                "" if value is None else f"{value:,.1f}" if isinstance(value, float) else str(value)
-                for value in row.values()
-            )
+            str(row["graph"]),
+            str(row["sampler"]),
+            *(_figure(row[name], digits) for name, digits in FIGURES.items()),
+            str(row["note"]),
         )
-    Console().print(table)
+    Console(width=100).print(table)
+
+
+def _figure(value: float | str | None, digits: int) -> str:
+    return f"{float(value):,.{digits}f}" if value is not None else ""
 
 
 if __name__ == "__main__":

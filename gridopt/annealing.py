@@ -45,6 +45,7 @@ MOST_SWEEPS = 1_000_000
 """Of one read, where the sweeps are chosen by the clock."""
 
 _PROBES = 4
+_PROBED_BITS = 20_000
 _RECORDED = 4096
 _SINGLE_STEP = 1.0 / 16.0
 _SINGLE_RANGE = 2.0**20
@@ -166,7 +167,7 @@ class SingleFlips(Model):
     def changes(self) -> tuple[FloatArray, FloatArray]:
         """Return the changes of all flips at a few random states and at the minima below them."""
         random, minimal = [], []
-        for seed in range(_PROBES):
+        for seed in _probes(self.moves_per_sweep):
             read = self.begin(SeedSequence(seed))
             random.append(np.abs(read.walk.sign * read.walk.field))
             _descend(self, read)
@@ -235,7 +236,7 @@ class NativeMoves(Model):
     def changes(self) -> tuple[FloatArray, FloatArray]:
         """Return the changes of moves at random feasible states, and at the minima below them."""
         random, minimal = [], []
-        for seed in range(_PROBES):
+        for seed in _probes(self.moves_per_sweep):
             read = self.begin(SeedSequence(seed), _RECORDED)
             random.append(np.abs(self._recorded(read, np.full(8, np.inf))))
             _descend(self, read)
@@ -248,6 +249,11 @@ class NativeMoves(Model):
         read.next_sweep = 0
         self.advance(read, temperatures)
         return moves.recorded[: moves.n_recorded[0]].copy()
+
+
+def _probes(n: int) -> range:
+    """Return the seeds of the random states that temperatures are chosen by; one if it is large."""
+    return range(min(max(_PROBED_BITS // n, 1), _PROBES))
 
 
 def _symmetric(qubo: Qubo) -> sparse.csr_array:
@@ -326,16 +332,16 @@ class Schedule:
     ) -> Schedule:
         """Return a schedule whose missing temperatures follow the energy changes of moves.
 
-        The initial one is the upper quartile of their sizes at random states; the final one lets
-        one in a hundred of the moves pass that are uphill by the lowest decile of what is uphill at
-        local minima. No single coefficient decides, however large.
+        The initial one is a quarter of the ninth decile of their sizes at random states. The final
+        one lets pass one in 10 000 of the moves that are uphill by the first decile of what is
+        uphill at local minima. No single coefficient decides, however large.
         """
         random, minimal = (sizes[sizes > 0.0] for sizes in model.changes())
         if initial is None:
-            initial = float(np.quantile(random, 0.75)) if len(random) else 1.0
+            initial = 0.25 * float(np.quantile(random, 0.9)) if len(random) else 1.0
         if final is None:
             lowest = float(np.quantile(minimal, 0.1)) if len(minimal) else initial
-            final = min(lowest / math.log(100.0), initial)
+            final = min(lowest / math.log(10_000.0), initial)
         return Schedule(initial, final, shape)
 
     def temperatures(self, sweeps: int) -> FloatArray:
@@ -383,7 +389,7 @@ def fixed_rounds(reads: int, sweeps: int, work_per_sweep: int, threads: int) -> 
 def timed_rounds(
     sweeps: int | None, least: int, threads: int, deadline: Deadline
 ) -> Iterator[Round]:
-    """Yield rounds until time is up, each begun when the last one is done.
+    """Yield one round, and others until time is up, each begun when the last one is done.
 
     With given `sweeps` there are more and more reads in a round, up to a tenth of the time.
     Without, a round has one read for each thread, of `least` sweeps at first and then of the
@@ -391,19 +397,21 @@ def timed_rounds(
     left of it.
     """
     whole_s = deadline.left_s
-    round_ = Round(threads, sweeps or least)
-    while not deadline.passed:
+    now = Round(threads, sweeps or least)
+    while True:
         begun = time.monotonic()
-        yield round_
-        each_s = max(time.monotonic() - begun, 1e-6) / (round_.reads * round_.sweeps)
+        yield now
+        if deadline.passed:
+            return
+        each_s = max(time.monotonic() - begun, 1e-6) / (now.reads * now.sweeps)
         if sweeps is None:
             room_s = min(whole_s / ROUNDS, deadline.left_s) / threads
-            doublings = int(np.log2(max(room_s / (each_s * least), 1.0)))
-            round_ = Round(threads, min(least << doublings, MOST_SWEEPS))
+            doublings = int(math.log2(max(room_s / (each_s * least), 1.0)))
+            now = Round(threads, min(least << doublings, MOST_SWEEPS))
         else:
             room_s = min(whole_s / 10.0, deadline.left_s)
             more = int(room_s / (each_s * sweeps)) // threads * threads
-            round_ = Round(max(threads, min(more, 2 * round_.reads)), sweeps)
+            now = Round(max(threads, min(more, 2 * now.reads)), sweeps)
 
 
 @dataclass(eq=False)

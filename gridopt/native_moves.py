@@ -8,11 +8,12 @@ what is fixed, is no move. All other bits: flips. What inequalities are missed b
 weights, counts as energy, at `MISS` initial temperatures each; that dies out with the temperature,
 and of all states the one that misses least is the best. A descent never misses more.
 
-Toggles, exchanges of any block and swaps of a one and a zero are proposed as often in either
-direction. So are the others, except where a moved switch swallows a run, where a shifted run
-touches another, and where the partner in an exchange beside a switch or of a run has switches of
-its own there, or goes on beyond it: the way back then has another probability, or is made of other
-moves, and the chain samples the Boltzmann distribution only nearly. Annealing needs no more.
+Flips, swaps in cardinalities, toggles and exchanges of any block are proposed as often in either
+direction. The other moves of sequences are too, except where a moved switch swallows a run, where a
+shifted run meets another, and where the partner in an exchange of a run, or beside a switch, has
+switches of its own there or goes on beyond: the way back is then made of other moves. At a fixed
+temperature the chain so favors states of few runs beyond what their energy says. It is meant:
+without moves that swallow runs, commitment windows of 10 units end much higher above the optimum.
 """
 
 from __future__ import annotations
@@ -426,9 +427,10 @@ def run_around(state: StateArray, length: int, t: int) -> tuple[int, int]:
 
 
 @jit
-def random_block(length: int, rng: RandomState) -> tuple[int, int]:
-    """Return a random block of periods."""
-    size = length_up_to(rng, length)
+def random_block(length: int, least: int, rng: RandomState) -> tuple[int, int]:
+    """Return a random block of `least` periods or more, or of all."""
+    least = min(least, length)
+    size = least - 1 + length_up_to(rng, length - least + 1)
     start = below(rng, length - size + 1)
     return start, start + size
 
@@ -638,7 +640,8 @@ def list_one(
     if kind == 0:
         return list_shift(layout, moves.states[a], a, rng, moves.moved)
     if kind < 3:
-        start, stop = random_block(length, rng)
+        least = layout.least[a, below(rng, 2)] if kind == 2 else 1
+        start, stop = random_block(length, least, rng)
     else:
         start, stop = beside_switch(moves.states[a], length, layout.before[a], rng)
     return list_block(layout.periods[a, :length], start, stop, moves.moved, 0), start, stop
@@ -652,7 +655,7 @@ def list_two(
     length = min(layout.lengths[a], layout.lengths[b])
     state = moves.states[a]
     if kind == 5:
-        start, stop = random_block(length, rng)
+        start, stop = random_block(length, 1, rng)
     elif kind == 6:
         start, stop = run_around(state, length, below(rng, length))
     else:

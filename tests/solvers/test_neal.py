@@ -13,9 +13,9 @@ from dwave.samplers.sa.sampler import default_beta_range
 from gridopt.effort import sweep_work
 from gridopt.errors import OptionError
 from gridopt.exports.dimod_models import to_bqm
+from gridopt.judging import Judging
 from gridopt.program import Program, ProgramBuilder
 from gridopt.qubo import Lowering, Qubo, to_qubo
-from gridopt.judging import Judging
 from gridopt.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
