@@ -92,7 +92,7 @@ class Anneal(QuboSolver):
         if self.reads is not None:
             check_whole("anneal", "reads", self.reads, 1, 10**7)
         if self.sweeps is not None:
-            check_whole("anneal", "sweeps", self.sweeps, 1, 10**8)
+            check_whole("anneal", "sweeps", self.sweeps, 1, 10**7)
         self._check_temperatures()
         right = self.schedule in {"geometric", "linear"}
         check_option("anneal", "schedule", self.schedule, right, "'geometric' or 'linear'")
