@@ -129,7 +129,7 @@ def test_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     qubo = spin_glass(1000)
     Anneal().check(qubo)
     monkeypatch.setattr("gridopt.solvers.anneal.MOST_BYTES", 2**17)
-    with pytest.raises(TooLargeError, match="needs .* GiB for 1000 bits .* the solver highs"):
+    with pytest.raises(TooLargeError, match=r"needs .* GiB for 1000 bits .* the solver highs"):
         Anneal().check(qubo)
 
 
