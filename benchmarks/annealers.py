@@ -104,7 +104,7 @@ def to_bqm(qubo: Qubo) -> Any:
 def anneal(qubo: Qubo, seconds: float, seed: int) -> float:
     """Return the lowest energy that `anneal` finds in some seconds on one thread."""
     batches = Anneal(threads=1, seed=seed).sample(qubo, Deadline.after(seconds))
-    return min(float(batch.energies.min()) for batch in batches)
+    return float(np.concatenate([batch.energies for batch in batches]).min())
 
 
 def tabu(qubo: Qubo, seconds: float, seed: int) -> float:

@@ -12,9 +12,9 @@ import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.random import SeedSequence
 from scipy import sparse
 
 from gridopt.annealing_kernels import RandomState, RealArray, Rows, Walk, sweep, thresholds
-from gridopt.arrays import FloatArray
+from gridopt.arrays import FloatArray, IntArray
 from gridopt.native_moves import Layout, Moves, begin_free, sweep_native
 from gridopt.qubo import Qubo
 from gridopt.samples import BitArray, Deadline
@@ -38,8 +38,8 @@ DENSE_FROM = 0.15
 DENSE_BYTES = 1 << 30
 """Largest dense matrix."""
 
-ROUNDS = 4
-"""Part of the time that the longest reads take: a quarter."""
+LONGEST_SHARE = 0.25
+"""Part of the time that a read takes at most, where the sweeps are chosen by the clock."""
 
 MOST_SWEEPS = 1_000_000
 """Of one read, where the sweeps are chosen by the clock."""
@@ -101,8 +101,8 @@ class Model(ABC):
         """Go on with a read for some hundredths of a second."""
 
     @abstractmethod
-    def settle(self, read: Read) -> None:
-        """Descend from the best state of a read."""
+    def restart(self, read: Read) -> None:
+        """Put a read back into its best state, all figures computed anew."""
 
     @abstractmethod
     def changes(self) -> tuple[FloatArray, FloatArray]:
@@ -158,11 +158,10 @@ class SingleFlips(Model):
             self._couplings, walk, heat, self._exponentials, read.next_sweep, CHUNK
         )
 
-    def settle(self, read: Read) -> None:
-        """Descend by flips from the best state."""
+    def restart(self, read: Read) -> None:
+        """Put a read back into its best state."""
         self._refresh(read, read.walk.best)
         read.walk.energies[1] = read.walk.energies[0]
-        _descend(self, read)
 
     def changes(self) -> tuple[FloatArray, FloatArray]:
         """Return the changes of all flips at a few random states and at the minima below them."""
@@ -170,7 +169,7 @@ class SingleFlips(Model):
         for seed in _probes(self.moves_per_sweep):
             read = self.begin(SeedSequence(seed))
             random.append(np.abs(read.walk.sign * read.walk.field))
-            _descend(self, read)
+            descend(self, read, lambda: False)
             minimal.append(read.walk.sign * read.walk.field)
         return np.concatenate(random), np.concatenate(minimal)
 
@@ -188,8 +187,7 @@ class NativeMoves(Model):
     def __init__(self, qubo: Qubo) -> None:
         self._layout = Layout.of(qubo.structure, qubo.n_bits)
         self._n_bits = qubo.n_bits
-        fixed = int((self._layout.periods < 0).sum())
-        self.moves_per_sweep = qubo.n_bits + fixed
+        self.moves_per_sweep = max(self._layout.moves_per_sweep, 1)
         self._linear = qubo.linear
         self._matrix = _symmetric(qubo)
         self._rows = _rows(self._matrix)
@@ -225,13 +223,11 @@ class NativeMoves(Model):
             self._rows, walk, read.native, self._layout, temperatures, read.next_sweep, CHUNK
         )
 
-    def settle(self, read: Read) -> None:
-        """Descend by random moves from the best state."""
-        best = read.walk.best
-        _set_state(read, self._linear, self._matrix, best)
+    def restart(self, read: Read) -> None:
+        """Put a read back into its best state, sequences and cardinalities too."""
+        _set_state(read, self._linear, self._matrix, read.walk.best)
         read.walk.energies[1] = read.walk.energies[0]
-        self._layout.adopt(best, read.native)
-        _descend(self, read)
+        self._layout.adopt(read.walk.best, read.native)
 
     def changes(self) -> tuple[FloatArray, FloatArray]:
         """Return the changes of moves at random feasible states, and at the minima below them."""
@@ -239,7 +235,7 @@ class NativeMoves(Model):
         for seed in _probes(self.moves_per_sweep):
             read = self.begin(SeedSequence(seed), _RECORDED)
             random.append(np.abs(self._recorded(read, np.full(8, np.inf))))
-            _descend(self, read)
+            descend(self, read, lambda: False)
             minimal.append(self._recorded(read, np.zeros(8)))
         return np.concatenate(random), np.concatenate(minimal)
 
@@ -301,14 +297,14 @@ def _set_state(read: Read, linear: RealArray, matrix: sparse.csr_array, bits: Bi
     read.refreshed = int(walk.counts[2])
 
 
-def _descend(model: Model, read: Read) -> None:
-    """Sweep at zero temperature until nothing moves any more, or for 200 sweeps."""
+def descend(model: Model, read: Read, over: Callable[[], bool]) -> None:
+    """Sweep at zero temperature until nothing moves, for 200 sweeps, or, once `over`, for 10."""
     cold = np.zeros(10)
     for _ in range(20):
         accepted = read.walk.counts[1]
         read.next_sweep = 0
         model.advance(read, cold)
-        if read.walk.counts[1] == accepted:
+        if read.walk.counts[1] == accepted or over():
             break
 
 
@@ -405,7 +401,7 @@ def timed_rounds(
             return
         each_s = max(time.monotonic() - begun, 1e-6) / (now.reads * now.sweeps)
         if sweeps is None:
-            room_s = min(whole_s / ROUNDS, deadline.left_s) / threads
+            room_s = min(LONGEST_SHARE * whole_s, deadline.left_s) / threads
             doublings = int(math.log2(max(room_s / (each_s * least), 1.0)))
             now = Round(threads, min(least << doublings, MOST_SWEEPS))
         else:
@@ -428,6 +424,12 @@ class Crew:
     polish : bool
         Descend from the best state of each read.
     deadline : Deadline
+    interrupted : bool
+        By Ctrl-C.
+    begun, sweeps : int
+        Reads begun; the longest schedule so far.
+    counts : array of int, (3,)
+        Of all reads, as in `Walk`.
     """
 
     model: Model
@@ -436,12 +438,10 @@ class Crew:
     threads: int
     polish: bool
     deadline: Deadline
-
-    def __post_init__(self) -> None:
-        self.interrupted = False
-        self.begun = 0
-        self.sweeps = 0
-        self.counts = np.zeros(3, dtype=np.int64)
+    interrupted: bool = field(default=False, init=False)
+    begun: int = field(default=0, init=False)
+    sweeps: int = field(default=0, init=False)
+    counts: IntArray = field(default_factory=lambda: np.zeros(3, dtype=np.int64), init=False)
 
     def run(self, rounds: Iterator[Round]) -> Iterator[BitArray]:
         """Yield the best states of the reads of each round, (reads, n), by their seeds.
@@ -453,9 +453,10 @@ class Crew:
             for round_ in rounds:
                 self.sweeps = max(self.sweeps, round_.sweeps)
                 temperatures = self.schedule.temperatures(round_.sweeps)
-                places = range(self.begun, self.begun + round_.reads)
-                futures = [pool.submit(self._read, k, temperatures) for k in places]
+                futures: list[Future[Read | None]] = []
                 try:
+                    for k in range(self.begun, self.begun + round_.reads):
+                        futures.append(pool.submit(self._read, k, temperatures))  # noqa: PERF401
                     wait(futures)
                 except KeyboardInterrupt:
                     self.interrupted = True
@@ -469,16 +470,16 @@ class Crew:
                     raise KeyboardInterrupt
 
     def _read(self, place: int, temperatures: FloatArray) -> Read | None:
-        if place and self._over:
+        if place and self._over():
             return None
         read = self.model.begin(SeedSequence(self.seed, spawn_key=(place,)))
-        while read.next_sweep < len(temperatures) and not self._over:
+        while read.next_sweep < len(temperatures) and not self._over():
             self.model.advance(read, temperatures)
         if self.polish:
-            self.model.settle(read)
+            self.model.restart(read)
+            descend(self.model, read, self._over)
         return read
 
-    @property
     def _over(self) -> bool:
         return self.interrupted or self.deadline.passed
 

@@ -40,6 +40,9 @@ SMALL = 1e-9
 _SCAN = 8
 """An entry of a row is searched where the row is longer than this times the bits that move."""
 
+_PROPOSAL_WORK = 30
+"""What it takes to find a move of a sequence and to see whether its runs hold."""
+
 
 class Moves(NamedTuple):
     """What the moves of one read need beside its `Walk`, changed in place.
@@ -149,6 +152,11 @@ class Layout(NamedTuple):
             lowest=lowest,
             highest=highest,
         )
+
+    @property
+    def moves_per_sweep(self) -> int:
+        """How many moves one sweep proposes, those that are none counted."""
+        return len(self.free) + len(self.members) + int(self.lengths.sum())
 
     def start(self, n_bits: int, rng: RandomState) -> tuple[StateArray, StateArray, IntArray]:
         """Return a random feasible state, (n,), its sequences, (S, T), and its members, ones first.
@@ -689,7 +697,7 @@ def change_sequences(
         a = below(rng, n_sequences)
         b = a
         kind = below(rng, 8)
-        walk.counts[2] += 1
+        walk.counts[2] += _PROPOSAL_WORK
         if kind < 5 or n_sequences == 1:
             n_moved, start, stop = list_one(layout, moves, a, kind, rng)
         else:

@@ -22,6 +22,7 @@ from gridopt.annealing import (
     SingleFlips,
     automatic_reads,
     automatic_sweeps,
+    descend,
     fixed_rounds,
     model_of,
     timed_rounds,
@@ -202,7 +203,8 @@ def test_precision_does_not_drift() -> None:
     for _ in range(30):
         read.next_sweep = 0
         model.advance(read, np.full(3000, 1e9))
-    model.settle(read)
+    model.restart(read)
+    descend(model, read, lambda: False)
     check_walk(qubo, read.walk.sign, read.walk.field, read.walk.energies[0])
     assert read.walk.energies[0] < 0.0
 
