@@ -93,8 +93,7 @@ class Qubo:
         ValueError
             Where `Q` is not square or the labels are not n.
         """
-        dense = not sparse.issparse(Q)
-        given = sparse.coo_array(np.asarray(Q, dtype=np.float64) if dense else Q)
+        given = sparse.coo_array(Q if isinstance(Q, sparse.sparray) else np.asarray(Q, np.float64))
         n = given.shape[0]
         if given.shape != (n, n) or (labels is not None and len(labels) != n):
             raise ValueError(
