@@ -93,7 +93,7 @@ class Qubo:
         ValueError
             Where `Q` is not square or the labels are not n.
         """
-        given = sparse.coo_array(Q if isinstance(Q, sparse.sparray) else np.asarray(Q, np.float64))
+        given: sparse.coo_array = sparse.coo_array(Q)  # type: ignore[arg-type]
         n = given.shape[0]
         if given.shape != (n, n) or (labels is not None and len(labels) != n):
             raise ValueError(
