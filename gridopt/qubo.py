@@ -118,8 +118,7 @@ class Qubo:
         ValueError
             Where `Q` is not square or the labels are not n.
         """
-        dense = not sparse.issparse(Q)
-        given = sparse.coo_array(np.asarray(Q, dtype=np.float64) if dense else Q)
+        given: sparse.coo_array = sparse.coo_array(Q)  # type: ignore[arg-type]
         n = given.shape[0]
         if given.shape != (n, n) or (labels is not None and len(labels) != n):
             raise ValueError(

@@ -33,6 +33,12 @@ MOST_BITS = 5_000
 
 READS_PER_CALL = 1000
 
+MOST_COUPLINGS = 40_000
+"""The chips have no more couplers than that."""
+
+EMBEDDING_S_PER_COUPLING = 8e-4
+"""Seconds before the search for an embedding looks at the clock, for each coupling."""
+
 EMBEDDING_SHARE = 0.8
 """Part of the time left that the search for an embedding may use."""
 
@@ -99,10 +105,23 @@ class DWave(QuboSolver):
         check_qubo_options("dwave", self.seed, self.time_limit_s, self.lowering, self.judging)
 
     def check(self, qubo: Qubo) -> None:
-        """Raise `UnsupportedError` without a token, `TooLargeError` above `MOST_BITS` bits."""
+        """Raise `UnsupportedError` without a token, `TooLargeError` for what no chip can hold."""
         if not self.mock:
             check_token("dwave")
         check_fits("dwave", qubo, MOST_BITS)
+        n_couplings = len(qubo.couplings()[2])
+        least_s = EMBEDDING_S_PER_COUPLING * n_couplings
+        if n_couplings > MOST_COUPLINGS:
+            raise TooLargeError(
+                f"dwave takes up to {MOST_COUPLINGS} couplings, this has {n_couplings}: take a "
+                "window of fewer hours or units, or the solver neal"
+            )
+        if self.time_limit_s is not None and least_s > self.time_limit_s:
+            raise TooLargeError(
+                f"dwave may take {least_s:.0f} s to embed {n_couplings} couplings before it looks "
+                f"at the clock: set time_limit_s to {2.0 * least_s:.0f} or more, or take a window "
+                "of fewer hours or units"
+            )
 
     def sample(self, qubo: Qubo, deadline: Deadline) -> Iterator[Samples]:
         """Embed, then yield the reads in batches of one call each."""

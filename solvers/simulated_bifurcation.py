@@ -27,6 +27,9 @@ from gridopt.solvers.steepest_descent import descended
 MOST_BITS = 10_000
 """The matrix is dense."""
 
+SETUP_S_PER_COUPLING = 2e-7
+"""Seconds before the package looks at the clock, for each entry of the matrix."""
+
 LARGEST_BATCH = 128
 """Oscillator networks that evolve together."""
 
@@ -109,6 +112,7 @@ class SimulatedBifurcation(QuboSolver):
         self, matrix: Any, first: int, n: int, deadline: Deadline
     ) -> tuple[npt.NDArray[np.int8], bool]:
         """Return final states and whether Ctrl-C ended them, which the package only warns of."""
+        left_s = deadline.left_s - SETUP_S_PER_COUPLING * matrix.shape[0] ** 2
         # Its states come from PyTorch's one generator: seeded here, and put back for others.
         with (
             torch.random.fork_rng(devices=[]),
@@ -127,7 +131,7 @@ class SimulatedBifurcation(QuboSolver):
                 mode=self.mode,
                 heated=self.heated,
                 verbose=False,
-                timeout=max(deadline.left_s, 0.01) if np.isfinite(deadline.at_s) else None,
+                timeout=max(left_s, 0.01) if np.isfinite(left_s) else None,
             )
         interrupted = any("interrupted" in str(warning.message) for warning in warned)
         return states.numpy().reshape(n, -1).astype(np.int8), interrupted

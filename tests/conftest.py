@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from gridopt.elements import CostCurve, Exchange, Renewables, StartupCost, Storage, ThermalUnits
+from gridopt.errors import NotInstalledError
 from gridopt.grid import Grid
+from gridopt.registry import solver_class, solver_names
 from gridopt.study import Study
 
 StudyFactory = Callable[..., Study]
@@ -18,6 +21,24 @@ StudyFactory = Callable[..., Study]
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # a background job of a shell ignores Ctrl-C, and so would all that the tests start
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is parametrized with a solver whose package is not installed, and say which."""
+    for item in items:
+        name = getattr(item, "callspec", None) and item.callspec.params.get("solver")  # type: ignore[attr-defined]
+        reason = _missing(name) if name in solver_names() else ""
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@cache
+def _missing(solver: str) -> str:
+    try:
+        solver_class(solver)
+    except NotInstalledError as fault:
+        return str(fault)
+    return ""
 
 
 def triangle(rating_mw: float = np.inf) -> Grid:

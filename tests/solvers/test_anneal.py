@@ -56,7 +56,7 @@ def test_structure_is_kept() -> None:
     qubo = replace(spin_glass(40), structure=Structure((Cardinality(np.arange(40), 11),)))
     method = Anneal(reads=5, sweeps=100)
     found = all_of(method, qubo)
-    assert method.native == {"cardinality", "sequence"}
+    assert method.native == {"cardinality", "sequence", "inequality"}
     assert found.details["kernel"] == "native"
     assert (found.bits.sum(axis=1) == 11).all()
 

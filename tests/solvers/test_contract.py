@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gridopt
-from gridopt.errors import NotInstalledError, OptionError, UnknownNameError
+from gridopt.errors import OptionError, UnknownNameError
 from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.registry import (
     formulation_class,
@@ -31,28 +31,8 @@ PROVES = {"exact", "highs", "numpy_eigensolver", "tree_decomposition"}
 CONTROLS = {"greedy", "random", "steepest_descent"}
 """Samplers that need not find the best answer, however tiny the program."""
 
-LEFT_OUT = {"leap_cqm": "needs a token; its own tests run it on dimod's enumeration"}
-
-
-def installed(name: str) -> bool:
-    try:
-        solver_class(name)
-    except NotInstalledError:
-        return False
-    return True
-
-
-def runnable() -> list[Any]:
-    """Return the names of all solvers; those that cannot run here are skipped, with the reason."""
-    reasons = {name: LEFT_OUT.get(name, "") for name in solver_names()}
-    reasons |= {name: "not installed" for name in solver_names() if not installed(name)}
-    return [
-        pytest.param(name, marks=pytest.mark.skip(reason=reason) if reason else ())
-        for name, reason in reasons.items()
-    ]
-
-
-SOLVERS = runnable()
+SOLVERS = [name for name in solver_names() if name != "leap_cqm"]
+"""All but the one that needs a token: its own tests run it on dimod's enumeration."""
 
 
 def cover() -> Program:

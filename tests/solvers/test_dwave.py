@@ -1,4 +1,4 @@
-"""D-Wave's adapters: real minor-embedding on a mock of the chip; what is missing without a token."""
+"""D-Wave's adapters: real minor-embedding on a mock of the chip, and what a missing token says."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from gridopt.solvers.leap_cqm import LeapCQM
 
 
 @pytest.fixture(autouse=True)
-def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide any token of this machine's."""
-    for name in ("DWAVE_API_TOKEN", "DWAVE_CONFIG_FILE", "DWAVE_PROFILE"):
+def configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return an empty configuration file in place of this machine's."""
+    for name in ("DWAVE_API_TOKEN", "DWAVE_API_ENDPOINT", "DWAVE_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("gridopt.solvers.dwave.load_config", dict)
+    file = tmp_path / "dwave.conf"
+    file.touch()
+    monkeypatch.setenv("DWAVE_CONFIG_FILE", str(file))
+    return file
 
 
 def dense(n: int) -> Qubo:
@@ -55,7 +58,7 @@ def test_the_seed_is_the_embeddings_and_the_mocks() -> None:
 
 
 def test_weak_chains_break_and_are_told() -> None:
-    (found,) = DWave(mock=True, reads=30, chain_strength=0.05).sample(dense(12), Deadline())
+    (found,) = DWave(mock=True, reads=30, chain_strength=0.05).sample(dense(20), Deadline())
     assert 0.0 < float(found.details["chain_breaks"]) <= 1.0
 
 
@@ -66,11 +69,14 @@ def test_reads_beyond_one_call_are_taken(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_no_chip_holds_is_refused() -> None:
-    solver = DWave(mock=True, time_limit_s=1.0)
-    with pytest.raises(TooLargeError, match="no embedding of 400 bits with"):
-        list(solver.sample(Qubo.of(np.ones((400, 400))), Deadline.after(1.0)))
     with pytest.raises(TooLargeError, match="up to 5000 bits"):
-        solver.check(Qubo.of(np.zeros((5001, 5001))))
+        DWave(mock=True).check(Qubo.of(np.zeros((5001, 5001))))
+    with pytest.raises(TooLargeError, match="up to 40000 couplings, this has 44850"):
+        DWave(mock=True).check(Qubo.of(np.ones((300, 300))))
+    with pytest.raises(TooLargeError, match=r"may take 6 s to embed 7140 .* time_limit_s to 11 or"):
+        DWave(mock=True, time_limit_s=1.0).check(Qubo.of(np.ones((120, 120))))
+    with pytest.raises(TooLargeError, match="no embedding of 60 bits with 1770 couplings into"):
+        list(DWave(mock=True).sample(Qubo.of(np.ones((60, 60))), Deadline.after(0.2)))
 
 
 def test_without_a_token_both_say_what_to_do() -> None:
@@ -80,15 +86,18 @@ def test_without_a_token_both_say_what_to_do() -> None:
             solver.solve(program)
 
 
-def test_a_service_that_cannot_be_reached_is_one_clear_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("DWAVE_API_TOKEN", "none")
-    monkeypatch.setenv("DWAVE_API_ENDPOINT", "http://127.0.0.1:9/sapi")
-    monkeypatch.setenv("DWAVE_METADATA_API_ENDPOINT", "http://127.0.0.1:9/metadata")
+def test_a_service_that_cannot_be_reached_is_one_clear_error(configuration: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    configuration.write_text(
+        f"[defaults]\ntoken = none\nendpoint = {nowhere}/sapi\nhttp_retry_total = 0\n"
+        f"metadata_api_endpoint = {nowhere}/metadata\n"
+    )
     for solver in (DWave(), LeapCQM()):
-        with pytest.raises(UnsupportedError, match="failed: .*; check the token, the network"):
+        with pytest.raises(UnsupportedError, match=r"failed: .*; check the token, the network"):
             solver.solve(dense(3).program())
+    configuration.write_text("[defaults\n")
+    with pytest.raises(UnsupportedError, match="reading the configuration failed"):
+        DWave().solve(dense(3).program())
 
 
 @pytest.mark.parametrize(

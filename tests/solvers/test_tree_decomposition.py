@@ -63,7 +63,7 @@ def test_proves_what_enumeration_proves() -> None:
 
 def test_what_is_too_entangled_is_refused_with_its_size() -> None:
     dense = Qubo.of(np.ones((40, 40)))
-    with pytest.raises(TooLargeError, match="up to max_width = 20 .*; 40 of these 40 bits are"):
+    with pytest.raises(TooLargeError, match=r"up to max_width = 20 .*; 40 of these 40 bits are"):
         TreeDecomposition().check(dense)
     wide = Qubo.of(np.ones((26, 26)))
     with pytest.raises(TooLargeError, match=r"about 2\.7 GB and 8 s here"):
