@@ -347,15 +347,20 @@ class Schedule:
         return np.geomspace(self.initial, self.final, sweeps)
 
 
-def automatic_sweeps(model: Model) -> int:
-    """Return 20 for each move of a sweep, at least 500, but work of 5·10⁷ at most in one read."""
-    wanted = max(20 * model.moves_per_sweep, 500)
-    return max(min(wanted, 50_000_000 // model.work_per_sweep), 100)
+def automatic_sweeps(moves: int, work: int) -> int:
+    """Return 20 for each move of a sweep, at least 500, but work of 5·10⁷ at most in one read.
+
+    Parameters
+    ----------
+    moves, work : int
+        Of one sweep; work is in single flips.
+    """
+    return max(min(max(20 * moves, 500), 50_000_000 // work), 100)
 
 
-def automatic_reads(model: Model, sweeps: int) -> int:
+def automatic_reads(work: int, sweeps: int) -> int:
     """Return reads for work of 2·10⁸ in all, 8 at least and 100 at most."""
-    return min(max(200_000_000 // (model.work_per_sweep * sweeps), 8), 100)
+    return min(max(200_000_000 // (work * sweeps), 8), 100)
 
 
 @dataclass(frozen=True)

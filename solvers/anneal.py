@@ -158,8 +158,9 @@ class Anneal(QuboSolver):
             yield Samples.of(qubo, np.zeros((0, qubo.n_bits)))
 
     def _rounds(self, model: Model, threads: int, deadline: Deadline) -> Iterator[Round]:
-        sweeps = self.sweeps or automatic_sweeps(model)
+        work = model.work_per_sweep
+        sweeps = self.sweeps or automatic_sweeps(model.moves_per_sweep, work)
         if self.reads is None and np.isfinite(deadline.at_s):
             return timed_rounds(self.sweeps, max(sweeps // 64, 50), threads, deadline)
-        reads = self.reads or automatic_reads(model, sweeps)
-        return fixed_rounds(reads, sweeps, model.work_per_sweep, threads)
+        reads = self.reads or automatic_reads(work, sweeps)
+        return fixed_rounds(reads, sweeps, work, threads)

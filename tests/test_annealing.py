@@ -266,10 +266,11 @@ def test_schedule(shape: str) -> None:
 
 
 def test_automatic_choice_depends_on_the_size_only() -> None:
-    assert (automatic_sweeps(10), automatic_reads(10, 500)) == (500, 100)
-    assert (automatic_sweeps(1000), automatic_reads(1000, 20_000)) == (20_000, 10)
-    assert (automatic_sweeps(5000), automatic_reads(5000, 10_000)) == (10_000, 8)
-    assert automatic_sweeps(10**6) == 100
+    assert (automatic_sweeps(10, 10), automatic_reads(10, 500)) == (500, 100)
+    assert (automatic_sweeps(1000, 1000), automatic_reads(1000, 20_000)) == (20_000, 10)
+    assert (automatic_sweeps(5000, 5000), automatic_reads(5000, 10_000)) == (10_000, 8)
+    assert automatic_sweeps(10**6, 10**6) == 100
+    assert (automatic_sweeps(240, 48_000), automatic_reads(48_000, 1041)) == (1041, 8)
 
 
 def test_fixed_rounds() -> None:
