@@ -102,7 +102,7 @@ def test_time_limit_ends_a_solve() -> None:
     Anneal(reads=1, sweeps=1).solve(program)
     begun = time.monotonic()
     found = Anneal(time_limit_s=1.0).solve(program)
-    assert 0.7 < time.monotonic() - begun < 1.1
+    assert 0.6 < time.monotonic() - begun < 1.1
     assert found.termination is Termination.TIME_LIMIT
     assert found.is_feasible
 
