@@ -43,7 +43,7 @@ def test_effort_stays_within_its_budget(n: int, degree: float) -> None:
 
 
 def test_larger_problems_get_longer_reads_and_fewer() -> None:
-    sizes = [qubo(n, 6) for n in (10, 200, 2000)]
+    sizes = [qubo(n, degree) for n, degree in ((10, 6), (200, 6), (1200, 1200))]
     sweeps = [sweeps_for(given) for given in sizes]
     reads = [reads_for(given, sweep) for given, sweep in zip(sizes, sweeps, strict=True)]
     assert sweeps == sorted(sweeps)
