@@ -51,6 +51,7 @@ class SimulatedBifurcation(QuboSolver):
     steps : int
         Largest number of steps in time; less where the states settle before.
     mode : {"ballistic", "discrete"}
+        The discrete one ends in better states, the ballistic one sooner.
     heated : bool
         Add the fluctuations of Kanao & Goto 2022 (doi 10.1038/s42005-022-00929-9).
     polish : bool
@@ -64,7 +65,7 @@ class SimulatedBifurcation(QuboSolver):
 
     reads: int = 128
     steps: int = 2000
-    mode: Literal["ballistic", "discrete"] = "ballistic"
+    mode: Literal["ballistic", "discrete"] = "discrete"
     heated: bool = False
     polish: bool = True
     seed: int = 0

@@ -43,7 +43,7 @@ def test_effort_stays_within_its_budget(n: int, degree: float) -> None:
 
 
 def test_larger_problems_get_longer_reads_and_fewer() -> None:
-    sizes = [qubo(n, 6) for n in (10, 200, 2000)]
+    sizes = [qubo(n, degree) for n, degree in ((10, 6), (200, 6), (1200, 1200))]
     sweeps = [sweeps_for(given) for given in sizes]
     reads = [reads_for(given, sweep) for given, sweep in zip(sizes, sweeps, strict=True)]
     assert sweeps == sorted(sweeps)
@@ -65,12 +65,10 @@ def test_only_a_time_limit_without_reads_goes_on() -> None:
 def test_scaling_keeps_the_order_of_energies() -> None:
     given = Qubo.of(np.diag([2e6, -4.0, 4.0, 8.0]), offset=5.0)
     states = np.random.default_rng(0).integers(0, 2, (9, 4))
-    unit = (given.energy(states) - 5.0) / scaled(given).energy(states).clip(1e-300)
     assert np.median(np.abs(scaled(given).Q.data)) == 1.0
     np.testing.assert_allclose(
         scaled(given).energy(states) * 6.0, given.energy(states) - 5.0, rtol=1e-12
     )
-    assert unit.shape == (9,)
     assert scaled(Qubo.of(np.zeros((3, 3)))).Q.nnz == 0
 
 
