@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
+from numba.extending import overload
 
 from gridopt.annealing_kernels import RandomState, Rows, Walk, draw, jit, push
 from gridopt.arrays import FloatArray, IntArray
@@ -418,8 +420,43 @@ def entry(rows: Rows, i: int, j: int) -> Any:
     return 0.0
 
 
+def pair_sum(couplings: Any, walk: Walk, moves: Moves, n_moved: int, i: int) -> float:
+    """Return Σ_j S_ij t_j over the bits that move; S as `Rows` or as a dense matrix.
+
+    Only for compiled functions.
+    """
+    raise NotImplementedError
+
+
+def _pair_sum(couplings: Any, walk: Any, moves: Any, n_moved: Any, i: Any) -> Any:  # noqa: ARG001
+    def dense(couplings: Any, walk: Any, moves: Any, n_moved: Any, i: Any) -> Any:
+        total = 0.0
+        for b in range(n_moved):
+            total += couplings[i, moves.moved[b]] * walk.sign[moves.moved[b]]
+        walk.counts[2] += n_moved
+        return total
+
+    def sparse(couplings: Any, walk: Any, moves: Any, n_moved: Any, i: Any) -> Any:
+        total = 0.0
+        if couplings.start[i + 1] - couplings.start[i] > _SCAN * n_moved:
+            for b in range(n_moved):
+                j = moves.moved[b]
+                total += entry(couplings, i, j) * walk.sign[j]
+            walk.counts[2] += _SCAN * n_moved
+        else:
+            for k in range(couplings.start[i], couplings.start[i + 1]):
+                total += couplings.value[k] * moves.mark[couplings.column[k]]
+            walk.counts[2] += couplings.start[i + 1] - couplings.start[i]
+        return total
+
+    return dense if isinstance(couplings, types.Array) else sparse
+
+
+overload(pair_sum)(_pair_sum)
+
+
 @jit
-def energy_change(rows: Rows, walk: Walk, moves: Moves, n_moved: int) -> float:
+def energy_change(couplings: Any, walk: Walk, moves: Moves, n_moved: int) -> float:
     """Return Σ_i t_i f_i + ½ Σ_ij S_ij t_i t_j over the bits that move."""
     sign, moved, mark = walk.sign, moves.moved, moves.mark
     single, pairs = 0.0, 0.0
@@ -427,26 +464,16 @@ def energy_change(rows: Rows, walk: Walk, moves: Moves, n_moved: int) -> float:
         single += sign[moved[a]] * walk.field[moved[a]]
         mark[moved[a]] = sign[moved[a]]
     for a in range(n_moved if n_moved > 1 else 0):
-        i = moved[a]
-        total = 0.0
-        if rows.start[i + 1] - rows.start[i] > _SCAN * n_moved:
-            for b in range(n_moved):
-                total += entry(rows, i, moved[b]) * sign[moved[b]]
-            walk.counts[2] += _SCAN * n_moved
-        else:
-            for k in range(rows.start[i], rows.start[i + 1]):
-                total += rows.value[k] * mark[rows.column[k]]
-            walk.counts[2] += rows.start[i + 1] - rows.start[i]
-        pairs += sign[i] * total
+        pairs += sign[moved[a]] * pair_sum(couplings, walk, moves, n_moved, moved[a])
     for a in range(n_moved):
         mark[moved[a]] = 0.0
     return single + 0.5 * pairs
 
 
 @jit
-def decide(rows: Rows, walk: Walk, moves: Moves, n_moved: int, temperature: float) -> bool:
+def decide(couplings: Any, walk: Walk, moves: Moves, n_moved: int, temperature: float) -> bool:
     """Accept or reject the move of the listed bits; where it is accepted, make it."""
-    change = energy_change(rows, walk, moves, n_moved)
+    change = energy_change(couplings, walk, moves, n_moved)
     walk.counts[0] += 1
     if moves.n_recorded[0] < len(moves.recorded):
         moves.recorded[moves.n_recorded[0]] = change
@@ -461,7 +488,7 @@ def decide(rows: Rows, walk: Walk, moves: Moves, n_moved: int, temperature: floa
         i = moves.moved[a]
         s = walk.sign[i]
         walk.sign[i] = -s
-        walk.counts[2] += push(rows, walk.field, i, s)
+        walk.counts[2] += push(couplings, walk.field, i, s)
     walk.counts[1] += 1
     walk.energies[0] += change
     walk.energies[1] = min(walk.energies[0], walk.energies[1])
@@ -476,11 +503,11 @@ def note_best(walk: Walk) -> None:
 
 
 @jit
-def flip_free(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float) -> None:
+def flip_free(couplings: Any, walk: Walk, moves: Moves, layout: Layout, temperature: float) -> None:
     """Propose to flip each free bit once."""
     for i in layout.free:
         moves.moved[0] = i
-        decide(rows, walk, moves, 1, temperature)
+        decide(couplings, walk, moves, 1, temperature)
 
 
 @jit
@@ -494,7 +521,9 @@ def pick(layout: Layout, walk: Walk, g: int) -> tuple[int, int]:
 
 
 @jit
-def swap_members(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float) -> None:
+def swap_members(
+    couplings: Any, walk: Walk, moves: Moves, layout: Layout, temperature: float
+) -> None:
     """Propose as many swaps as the cardinalities have bits, some in two of them at once."""
     n_groups = len(layout.ones)
     members, moved = moves.members, moves.moved
@@ -510,7 +539,7 @@ def swap_members(rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperatu
                 continue
             moved[2], moved[3] = members[other_one], members[other_zero]
             n_moved = 4
-        if decide(rows, walk, moves, n_moved, temperature):
+        if decide(couplings, walk, moves, n_moved, temperature):
             members[one], members[zero] = members[zero], members[one]
             if n_moved == 4:
                 members[other_one], members[other_zero] = members[other_zero], members[other_one]
@@ -566,7 +595,7 @@ def holds(layout: Layout, moves: Moves, a: int, start: int, stop: int) -> bool:
 
 @jit
 def change_sequences(
-    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float
+    couplings: Any, walk: Walk, moves: Moves, layout: Layout, temperature: float
 ) -> None:
     """Propose as many moves as the sequences have periods."""
     n_sequences, rng = len(layout.lengths), walk.rng
@@ -586,13 +615,13 @@ def change_sequences(
         right = holds(layout, moves, a, start, stop)
         if right and b != a:
             right = holds(layout, moves, b, start, stop)
-        if not right or not decide(rows, walk, moves, n_moved, temperature):
+        if not right or not decide(couplings, walk, moves, n_moved, temperature):
             toggle_states(layout, moves, n_moved)
 
 
 @jit
 def sweep_native(
-    rows: Rows,
+    couplings: Any,
     walk: Walk,
     moves: Moves,
     layout: Layout,
@@ -607,9 +636,9 @@ def sweep_native(
     budget += walk.counts[2]
     now = first
     while now < len(temperatures) and walk.counts[2] < budget:
-        flip_free(rows, walk, moves, layout, temperatures[now])
-        swap_members(rows, walk, moves, layout, temperatures[now])
-        change_sequences(rows, walk, moves, layout, temperatures[now])
+        flip_free(couplings, walk, moves, layout, temperatures[now])
+        swap_members(couplings, walk, moves, layout, temperatures[now])
+        change_sequences(couplings, walk, moves, layout, temperatures[now])
         walk.counts[2] += len(walk.sign)
         now += 1
     if walk.energies[0] == walk.energies[1]:

@@ -83,7 +83,7 @@ ONLY_IN = {
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers",
-    "numba": "annealing_kernels",
+    "numba": "annealing_kernels native_moves",
     "neal": "solvers",
     "dwave": "solvers",
     "qiskit": "solvers.qaoa solvers.qiskit_optimization",
