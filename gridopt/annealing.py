@@ -125,14 +125,14 @@ class SingleFlips(Model):
     """
 
     def __init__(self, qubo: Qubo) -> None:
-        n = self.moves_per_sweep = qubo.n_bits
+        self.moves_per_sweep = qubo.n_bits
         self.flips_per_move = 1
         couplings = _symmetric(qubo)
         self._exact = _fits_single(qubo.linear, couplings)
         self._dtype = np.dtype(np.float32 if self._exact else np.float64)
         self._linear = qubo.linear.astype(self._dtype)
         self._entries = max(couplings.nnz, 1)
-        dense = couplings.nnz >= DENSE_FROM * n * n and n * n * self._dtype.itemsize <= DENSE_BYTES
+        dense = _suits_dense(couplings, self._dtype.itemsize)
         self.kernel = "dense" if dense else "sparse"
         self._matrix = couplings.astype(self._dtype)
         self._couplings = self._matrix.toarray() if dense else _rows(self._matrix)
@@ -190,7 +190,8 @@ class NativeMoves(Model):
         self.moves_per_sweep = max(self._layout.moves_per_sweep, 1)
         self._linear = qubo.linear
         self._matrix = _symmetric(qubo)
-        self._rows = _rows(self._matrix)
+        dense = _suits_dense(self._matrix, 8)
+        self._couplings = self._matrix.toarray() if dense else _rows(self._matrix)
         self._entries = max(self._matrix.nnz, 1)
 
     def begin(self, seed: SeedSequence, recorded: int = 0) -> Read:
@@ -220,7 +221,7 @@ class NativeMoves(Model):
         if walk.counts[2] - read.refreshed > 50 * self._entries:
             _set_state(read, self._linear, self._matrix, (walk.sign < 0).astype(np.uint8))
         read.next_sweep = sweep_native(
-            self._rows, walk, read.native, self._layout, temperatures, read.next_sweep, CHUNK
+            self._couplings, walk, read.native, self._layout, temperatures, read.next_sweep, CHUNK
         )
 
     def restart(self, read: Read) -> None:
@@ -262,6 +263,11 @@ def _symmetric(qubo: Qubo) -> sparse.csr_array:
 
 def _rows(matrix: sparse.csr_array) -> Rows:
     return Rows(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data.copy())
+
+
+def _suits_dense(couplings: sparse.csr_array, entry_bytes: int) -> bool:
+    n = couplings.shape[0]
+    return bool(couplings.nnz >= DENSE_FROM * n * n and n * n * entry_bytes <= DENSE_BYTES)
 
 
 def _fits_single(linear: FloatArray, couplings: sparse.csr_array) -> bool:

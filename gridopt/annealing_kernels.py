@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba import types
 from numba.extending import overload
 
 from gridopt.arrays import FloatArray, IntArray
@@ -125,7 +126,7 @@ def _push(couplings: Any, field: Any, i: Any, s: Any) -> Any:  # noqa: ARG001
             field[couplings.column[k]] += s * couplings.value[k]
         return couplings.start[i + 1] - couplings.start[i]
 
-    return dense if isinstance(couplings, numba.types.Array) else sparse
+    return dense if isinstance(couplings, types.Array) else sparse
 
 
 overload(push)(_push)

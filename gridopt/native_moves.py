@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import types
+from numba.extending import overload
 
 from gridopt.annealing_kernels import RandomState, Rows, Walk, draw, jit, push
 from gridopt.arrays import BoolArray, FloatArray, IntArray
@@ -475,8 +477,43 @@ def entry(rows: Rows, i: int, j: int) -> Any:
     return 0.0
 
 
+def pair_sum(couplings: Any, walk: Walk, moves: Moves, n_moved: int, i: int) -> float:
+    """Return Σ_j S_ij t_j over the bits that move; S as `Rows` or as a dense matrix.
+
+    Only for compiled functions.
+    """
+    raise NotImplementedError
+
+
+def _pair_sum(couplings: Any, walk: Any, moves: Any, n_moved: Any, i: Any) -> Any:  # noqa: ARG001
+    def dense(couplings: Any, walk: Any, moves: Any, n_moved: Any, i: Any) -> Any:
+        total = 0.0
+        for b in range(n_moved):
+            total += couplings[i, moves.moved[b]] * walk.sign[moves.moved[b]]
+        walk.counts[2] += n_moved
+        return total
+
+    def sparse(couplings: Any, walk: Any, moves: Any, n_moved: Any, i: Any) -> Any:
+        total = 0.0
+        if couplings.start[i + 1] - couplings.start[i] > _SCAN * n_moved:
+            for b in range(n_moved):
+                j = moves.moved[b]
+                total += entry(couplings, i, j) * walk.sign[j]
+            walk.counts[2] += _SCAN * n_moved
+        else:
+            for k in range(couplings.start[i], couplings.start[i + 1]):
+                total += couplings.value[k] * moves.mark[couplings.column[k]]
+            walk.counts[2] += couplings.start[i + 1] - couplings.start[i]
+        return total
+
+    return dense if isinstance(couplings, types.Array) else sparse
+
+
+overload(pair_sum)(_pair_sum)
+
+
 @jit
-def energy_change(rows: Rows, walk: Walk, moves: Moves, n_moved: int) -> float:
+def energy_change(couplings: Any, walk: Walk, moves: Moves, n_moved: int) -> float:
     """Return Σ_i t_i f_i + ½ Σ_ij S_ij t_i t_j over the bits that move."""
     sign, moved, mark = walk.sign, moves.moved, moves.mark
     single, pairs = 0.0, 0.0
@@ -484,17 +521,7 @@ def energy_change(rows: Rows, walk: Walk, moves: Moves, n_moved: int) -> float:
         single += sign[moved[a]] * walk.field[moved[a]]
         mark[moved[a]] = sign[moved[a]]
     for a in range(n_moved if n_moved > 1 else 0):
-        i = moved[a]
-        total = 0.0
-        if rows.start[i + 1] - rows.start[i] > _SCAN * n_moved:
-            for b in range(n_moved):
-                total += entry(rows, i, moved[b]) * sign[moved[b]]
-            walk.counts[2] += _SCAN * n_moved
-        else:
-            for k in range(rows.start[i], rows.start[i + 1]):
-                total += rows.value[k] * mark[rows.column[k]]
-            walk.counts[2] += rows.start[i + 1] - rows.start[i]
-        pairs += sign[i] * total
+        pairs += sign[moved[a]] * pair_sum(couplings, walk, moves, n_moved, moved[a])
     for a in range(n_moved):
         mark[moved[a]] = 0.0
     return single + 0.5 * pairs
@@ -525,7 +552,7 @@ def add_weights(layout: Layout, walk: Walk, moves: Moves, n_moved: int, directio
 
 @jit
 def decide(
-    rows: Rows,
+    couplings: Any,
     walk: Walk,
     moves: Moves,
     layout: Layout,
@@ -539,7 +566,7 @@ def decide(
     """
     walk.counts[0] += 1
     added = add_weights(layout, walk, moves, n_moved, 1.0) if len(moves.total) else 0.0
-    change = energy_change(rows, walk, moves, n_moved)
+    change = energy_change(couplings, walk, moves, n_moved)
     if not passes(walk, moves, change, added, temperature, miss):
         if len(moves.total):
             add_weights(layout, walk, moves, n_moved, -1.0)
@@ -553,7 +580,7 @@ def decide(
         i = moves.moved[a]
         s = walk.sign[i]
         walk.sign[i] = -s
-        walk.counts[2] += push(rows, walk.field, i, s)
+        walk.counts[2] += push(couplings, walk.field, i, s)
     walk.counts[1] += 1
     walk.energies[0], moves.missed[0] = energy, missed
     moves.is_best[0] = better
@@ -589,7 +616,7 @@ def note_best(walk: Walk) -> None:
 
 @jit
 def flip_free(
-    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
+    couplings: Any, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
 ) -> None:
     """Propose to flip each free bit, some with another where inequalities hold back."""
     n_free = len(layout.free)
@@ -601,7 +628,7 @@ def flip_free(
             if other != i:
                 moves.moved[1] = other
                 n_moved = 2
-        decide(rows, walk, moves, layout, n_moved, temperature, miss)
+        decide(couplings, walk, moves, layout, n_moved, temperature, miss)
 
 
 @jit
@@ -616,7 +643,7 @@ def pick(layout: Layout, walk: Walk, g: int) -> tuple[int, int]:
 
 @jit
 def swap_members(
-    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
+    couplings: Any, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
 ) -> None:
     """Propose as many swaps as the cardinalities have bits, some in two of them at once."""
     n_groups = len(layout.ones)
@@ -633,7 +660,7 @@ def swap_members(
                 continue
             moved[2], moved[3] = members[other_one], members[other_zero]
             n_moved = 4
-        if decide(rows, walk, moves, layout, n_moved, temperature, miss):
+        if decide(couplings, walk, moves, layout, n_moved, temperature, miss):
             members[one], members[zero] = members[zero], members[one]
             if n_moved == 4:
                 members[other_one], members[other_zero] = members[other_zero], members[other_one]
@@ -689,7 +716,7 @@ def holds(layout: Layout, moves: Moves, a: int, start: int, stop: int) -> bool:
 
 @jit
 def change_sequences(
-    rows: Rows, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
+    couplings: Any, walk: Walk, moves: Moves, layout: Layout, temperature: float, miss: float
 ) -> None:
     """Propose as many moves as the sequences have periods."""
     n_sequences, rng = len(layout.lengths), walk.rng
@@ -709,13 +736,13 @@ def change_sequences(
         right = holds(layout, moves, a, start, stop)
         if right and b != a:
             right = holds(layout, moves, b, start, stop)
-        if not right or not decide(rows, walk, moves, layout, n_moved, temperature, miss):
+        if not right or not decide(couplings, walk, moves, layout, n_moved, temperature, miss):
             toggle_states(layout, moves, n_moved)
 
 
 @jit
 def sweep_native(
-    rows: Rows,
+    couplings: Any,
     walk: Walk,
     moves: Moves,
     layout: Layout,
@@ -732,9 +759,9 @@ def sweep_native(
     miss = MISS * hottest if 0.0 < hottest < np.inf else np.inf
     now = first
     while now < len(temperatures) and walk.counts[2] < budget:
-        flip_free(rows, walk, moves, layout, temperatures[now], miss)
-        swap_members(rows, walk, moves, layout, temperatures[now], miss)
-        change_sequences(rows, walk, moves, layout, temperatures[now], miss)
+        flip_free(couplings, walk, moves, layout, temperatures[now], miss)
+        swap_members(couplings, walk, moves, layout, temperatures[now], miss)
+        change_sequences(couplings, walk, moves, layout, temperatures[now], miss)
         walk.counts[2] += len(walk.sign)
         now += 1
     if moves.is_best[0]:

@@ -85,12 +85,12 @@ def structures(draw: st.DrawFn) -> tuple[Structure, int]:
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
-@given(structures(), st.integers(0, 999))
+@given(structures(), st.sampled_from((0.05, 0.7)), st.integers(0, 999))
 def test_native_moves_keep_the_structure_and_reach_its_ground_state(
-    drawn: tuple[Structure, int], seed: int
+    drawn: tuple[Structure, int], density: float, seed: int
 ) -> None:
     structure, n = drawn
-    qubo = replace(random_qubo(n, 0.7, seed, whole=False), structure=structure)
+    qubo = replace(random_qubo(n, density, seed, whole=False), structure=structure)
     states = all_states(n)
     feasible = states[structure.holds(states)]
     if not len(feasible):
@@ -103,13 +103,29 @@ def test_native_moves_keep_the_structure_and_reach_its_ground_state(
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(structures(), st.integers(0, 999))
-def test_bookkeeping_of_native_moves(drawn: tuple[Structure, int], seed: int) -> None:
-    """Fields, energies, sequences and members agree with the bits after many moves."""
+@given(structures(), st.sampled_from((0.05, 0.7)), st.integers(0, 999))
+def test_bookkeeping_of_native_moves(
+    drawn: tuple[Structure, int], density: float, seed: int
+) -> None:
     structure, n = drawn
-    qubo = replace(random_qubo(n, 0.7, seed, whole=False), structure=structure)
-    if not structure.holds(all_states(n)).any():
-        return
+    qubo = replace(random_qubo(n, density, seed, whole=False), structure=structure)
+    if structure.holds(all_states(n)).any():
+        check_bookkeeping(qubo, seed)
+
+
+@pytest.mark.parametrize("density", [0.01, 0.06, 0.5], ids=["short rows", "long rows", "dense"])
+def test_bookkeeping_of_a_larger_structure(density: float) -> None:
+    structure = Structure(
+        (Cardinality(np.arange(50), 20), Cardinality(np.arange(50, 100), 1)),
+        tuple(Sequence(np.arange(k, k + 24), 4, 3, -2) for k in range(100, 196, 24)),
+    )
+    qubo = replace(random_qubo(200, density, 1, whole=False), structure=structure)
+    check_bookkeeping(qubo, seed=1)
+
+
+def check_bookkeeping(qubo: Qubo, seed: int) -> None:
+    """Check that fields, energies, sequences and members agree with the bits after many moves."""
+    structure = qubo.structure
     model = NativeMoves(qubo)
     read = model.begin(SeedSequence(seed))
     model.advance(read, np.full(40, 2.0))
