@@ -34,10 +34,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy import sparse
 
-from gridopt.annealing import Schedule, model_of
+from gridopt.annealing.annealer import Schedule, model_of
 from gridopt.arrays import FloatArray, IntArray
-from gridopt.qubo import Qubo
-from gridopt.samples import Deadline
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.samples import Deadline
 from gridopt.solvers.anneal import Anneal
 
 SAMPLERS = ("anneal", "neal", "tabu", "openjij-sa", "openjij-sqa")

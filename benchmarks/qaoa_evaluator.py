@@ -21,12 +21,12 @@ import numpy as np
 from qiskit.primitives import StatevectorEstimator
 from qiskit_aer import AerSimulator
 
-from gridopt.circuits import qaoa_circuit
-from gridopt.ising import Ising
-from gridopt.pauli_operator import to_sparse_pauli_op
-from gridopt.qaoa_angles import fixed
-from gridopt.qaoa_evaluator import Evaluator
-from gridopt.qubo import Qubo
+from gridopt.circuits.angles import fixed
+from gridopt.circuits.evaluator import Evaluator
+from gridopt.circuits.ising import Ising
+from gridopt.circuits.pauli_operator import to_sparse_pauli_op
+from gridopt.circuits.qaoa import qaoa_circuit
+from gridopt.lowering.qubo import Qubo
 from gridopt.running import peak_rss_mb
 
 METHODS = ("evaluator", "aer", "aer, one thread", "StatevectorEstimator")

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from gridopt.io.unit_table import read_units
     from gridopt.io.unitcommitment_jl import read_unitcommitment_jl
     from gridopt.io.write_dispatch import write_dispatch
+    from gridopt.lowering.qubo import Lowering, Qubo, to_qubo
     from gridopt.price_table import Prices
     from gridopt.pricing import prices
     from gridopt.program import Program, ProgramBuilder
     from gridopt.program_files import write_program
-    from gridopt.qubo import Lowering, Qubo, to_qubo
     from gridopt.results import Schedule, Violation
     from gridopt.running import Run, solve
     from gridopt.simulation import Simulation, simulate
@@ -91,11 +91,11 @@ __all__ = [
 _HOME = {
     "Grid": "gridopt.grid",
     "GridoptError": "gridopt.errors",
-    "Lowering": "gridopt.qubo",
+    "Lowering": "gridopt.lowering.qubo",
     "Prices": "gridopt.price_table",
     "Program": "gridopt.program",
     "ProgramBuilder": "gridopt.program",
-    "Qubo": "gridopt.qubo",
+    "Qubo": "gridopt.lowering.qubo",
     "Run": "gridopt.running",
     "Schedule": "gridopt.results",
     "Simulation": "gridopt.simulation",
@@ -123,7 +123,7 @@ _HOME = {
     "solve": "gridopt.running",
     "to_bqm": "gridopt.exports.dimod_models",
     "to_cqm": "gridopt.exports.dimod_models",
-    "to_qubo": "gridopt.qubo",
+    "to_qubo": "gridopt.lowering.qubo",
     "verify": "gridopt.verification",
     "window": "gridopt.windows",
     "write_coo": "gridopt.exports.coo_text",

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from gridopt.annealing import (
+from gridopt.annealing.annealer import (
     Crew,
     Model,
     Round,
@@ -22,14 +22,14 @@ from gridopt.annealing import (
     model_of,
     timed_rounds,
 )
-from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.lowering.structure import Native
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solver import check_option, is_number
-from gridopt.structure import Native
 
 MOST_BYTES = 4 << 30
 """Memory that the kernels may take."""
@@ -44,8 +44,8 @@ class Anneal(QuboSolver):
     """Simulated annealing (Kirkpatrick et al. 1983, doi 10.1126/science.220.4598.671).
 
     Every read gives the best state that it has seen. A QUBO with a structure is annealed by moves
-    that keep it (`gridopt.native_moves`), so that no penalty stands for it; any other by flips.
-    The same seed gives the same reads, whatever the number of threads. The first call on a machine
+    that keep it (`gridopt.annealing.native_moves`), so that no penalty stands for it; any other by
+    flips. The same seed gives the same reads, whatever the number of threads. The first call on a machine
     compiles the kernels, which takes some seconds that no time limit sees.
 
     Parameters
@@ -61,7 +61,7 @@ class Anneal(QuboSolver):
         answer depends on the speed of the machine.
     initial_temperature, final_temperature : float or None
         In units of the energy. None for a choice from the energy changes of moves
-        (`gridopt.annealing.Schedule.of`).
+        (`gridopt.annealing.annealer.Schedule.of`).
     schedule : {"geometric", "linear"}
         How the temperature falls.
     polish : bool

@@ -9,12 +9,12 @@ from typing import ClassVar, final
 import numpy as np
 
 from gridopt.arrays import FloatArray, IntArray
-from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo, spectrum
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo, spectrum
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 
 MOST_BITS = 28
 """More bit strings than this take minutes to hours."""

@@ -9,12 +9,12 @@ from typing import ClassVar, final
 import numpy as np
 from scipy import sparse
 
-from gridopt.encoding import Lowering
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
-from gridopt.reads import seed_of
-from gridopt.samples import BitArray, Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
+from gridopt.sampling.reads import seed_of
+from gridopt.sampling.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option, is_number
 
 MOST_BITS = 20_000

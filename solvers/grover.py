@@ -13,14 +13,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from gridopt.encoding import Lowering
+from gridopt.circuits.backends import backend_named, check_backend
+from gridopt.circuits.grover import ArithmeticOracle, DiagonalOracle, Oracle
 from gridopt.errors import TooLargeError
-from gridopt.grover_circuits import ArithmeticOracle, DiagonalOracle, Oracle
-from gridopt.judging import Judging
-from gridopt.quantum_backends import backend_named, check_backend
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solver import check_option, is_number
 
 MOST_QUBITS = 26
@@ -50,7 +50,7 @@ class Grover(QuboSolver):
         Iterations without a better state, in √(2ⁿ), after which the search ends; 4.5 are expected
         where one state is better.
     backend : str
-        As for ``qaoa`` (`gridopt.quantum_backends`).
+        As for ``qaoa`` (`gridopt.circuits.backends`).
     max_qubits : int
         Refuse what needs more qubits, those of the register among them.
     seed : int

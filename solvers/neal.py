@@ -12,14 +12,19 @@ import neal
 import numpy as np
 from dwave.samplers import SteepestDescentSampler
 
-from gridopt.effort import reads_within, scaled, sweep_work, sweeps_for, threads_within
-from gridopt.encoding import Lowering
 from gridopt.exports.dimod_models import to_bqm
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole_or_none
-from gridopt.reads import JOB_WORK, Stop, in_threads, job_size, seed_of
-from gridopt.samples import BitArray, Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.effort import reads_within, scaled, sweep_work, sweeps_for, threads_within
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import (
+    QuboSolver,
+    check_fits,
+    check_qubo_options,
+    check_whole_or_none,
+)
+from gridopt.sampling.reads import JOB_WORK, Stop, in_threads, job_size, seed_of
+from gridopt.sampling.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
 
 MOST_BITS = 20_000
@@ -39,8 +44,8 @@ class Neal(QuboSolver):
     Parameters
     ----------
     reads : int or None
-        Number of independent annealing runs; None for the rule of `gridopt.effort`, or with a time
-        limit as many as it leaves time for.
+        Number of independent annealing runs; None for the rule of `gridopt.sampling.effort`, or
+        with a time limit as many as it leaves time for.
     sweeps : int or None
         Sweeps of each run, over a geometric range of temperatures; None for that rule.
     polish : bool

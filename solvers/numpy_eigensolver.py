@@ -13,14 +13,14 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from gridopt.encoding import Lowering
+from gridopt.circuits.memory import check_memory
+from gridopt.circuits.pauli_operator import to_sparse_pauli_op
 from gridopt.errors import TooLargeError
-from gridopt.judging import Judging
-from gridopt.memory import check_memory
-from gridopt.pauli_operator import to_sparse_pauli_op
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 
 MOST_QUBITS = 22
 

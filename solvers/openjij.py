@@ -10,7 +10,10 @@ import dimod
 import numpy as np
 import openjij
 
-from gridopt.effort import (
+from gridopt.exports.dimod_models import to_bqm
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.effort import (
     UNINTERRUPTED_WORK,
     reads_within,
     scaled,
@@ -18,19 +21,16 @@ from gridopt.effort import (
     sweeps_for,
     threads_within,
 )
-from gridopt.encoding import Lowering
-from gridopt.exports.dimod_models import to_bqm
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import (
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import (
     QuboSolver,
     check_fits,
     check_qubo_options,
     check_whole,
     check_whole_or_none,
 )
-from gridopt.reads import Stop, in_threads, job_size, seed_of
-from gridopt.samples import BitArray, Deadline, Samples
+from gridopt.sampling.reads import Stop, in_threads, job_size, seed_of
+from gridopt.sampling.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option, is_number
 from gridopt.solvers.steepest_descent import descended
 
@@ -51,7 +51,8 @@ class OpenJij(QuboSolver):
     Parameters
     ----------
     reads : int or None
-        None for the rule of `gridopt.effort`, or with a time limit as many as it leaves time for.
+        None for the rule of `gridopt.sampling.effort`, or with a time limit as many as it leaves
+        time for.
     sweeps : int or None
         Sweeps of each read; None for that rule. A read cannot be cut short.
     beta : float

@@ -13,16 +13,9 @@ from typing import ClassVar, final
 import numpy as np
 
 from gridopt.arrays import FloatArray
-from gridopt.circuits import qaoa_circuit
-from gridopt.encoding import Lowering
-from gridopt.errors import TooLargeError
-from gridopt.ising import Ising
-from gridopt.judging import Judging
-from gridopt.memory import fits, in_words
-from gridopt.qaoa_angles import AngleSearch, initial_angles
-from gridopt.qaoa_ansatz import Ansatz
-from gridopt.qaoa_evaluator import BYTES_PER_STATE, Evaluator
-from gridopt.quantum_backends import (
+from gridopt.circuits.angles import AngleSearch, initial_angles
+from gridopt.circuits.ansatz import Ansatz
+from gridopt.circuits.backends import (
     BOND_DIMENSION,
     MOST_MPS_QUBITS,
     QuantumBackend,
@@ -30,12 +23,19 @@ from gridopt.quantum_backends import (
     best_share,
     check_backend,
 )
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.relaxation import relaxed
-from gridopt.samples import BitArray, Deadline, Samples
+from gridopt.circuits.evaluator import BYTES_PER_STATE, Evaluator
+from gridopt.circuits.ising import Ising
+from gridopt.circuits.memory import fits, in_words
+from gridopt.circuits.qaoa import qaoa_circuit
+from gridopt.circuits.relaxation import relaxed
+from gridopt.errors import TooLargeError
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.lowering.structure import Native
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
+from gridopt.sampling.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option, is_number
-from gridopt.structure import Native
 
 MOST_ENUMERATED = 1 << 26
 """States up to which angles are found on the exact evaluator, if they fit in memory."""
@@ -57,10 +57,10 @@ class QAOA(QuboSolver):
         Measurements of the final circuit.
     backend : str
         Where it is measured: ``"statevector"``, ``"aer"``, ``"aer_mps"``, ``"fake:DEVICE"`` or
-        ``"ibm:DEVICE"`` (`gridopt.quantum_backends`).
+        ``"ibm:DEVICE"`` (`gridopt.circuits.backends`).
     angles : str
         To begin with: ``"fixed"``, optimal for the Sherrington–Kirkpatrick model and rescaled, or
-        ``"linear_ramp"``; a few scales of either are tried (`gridopt.qaoa_angles`).
+        ``"linear_ramp"``; a few scales of either are tried (`gridopt.circuits.angles`).
     iterations : int
         Evaluations that COBYLA may spend on the angles after that, where energies can be
         enumerated; 0 for none.
@@ -70,8 +70,8 @@ class QAOA(QuboSolver):
     cvar : float
         Part of the shots, the best ones, whose mean energy is the conditional value at risk.
     warm_start : bool
-        Start and mix around the minimum over the box [0, 1]ⁿ (`gridopt.relaxation`) in place of
-        |+⟩ (Egger, Mareček & Woerner 2021, doi 10.22331/q-2021-06-17-479).
+        Start and mix around the minimum over the box [0, 1]ⁿ (`gridopt.circuits.relaxation`) in
+        place of |+⟩ (Egger, Mareček & Woerner 2021, doi 10.22331/q-2021-06-17-479).
     epsilon : float
         Share of either value that a warm start leaves to every bit, up to 0.5 (which is |+⟩).
     mixer : str

@@ -28,13 +28,13 @@ from qiskit_optimization.problems import Variable
 from qiskit_optimization.utils import algorithm_globals
 
 from gridopt.arrays import IntArray
-from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
-from gridopt.judging import Judging
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
 from gridopt.program import Integrality, Program, ProgramBuilder
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solver import check_option, is_number
 
 MOST_QUBITS = 16

@@ -8,11 +8,11 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from gridopt.encoding import Lowering
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 
 MOST_BITS = 100_000
 

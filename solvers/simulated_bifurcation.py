@@ -13,14 +13,14 @@ import numpy.typing as npt
 import simulated_bifurcation
 import torch
 
-from gridopt.effort import scaled
-from gridopt.encoding import Lowering
 from gridopt.exports.dimod_models import to_bqm
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
-from gridopt.reads import seed_of
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.effort import scaled
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
+from gridopt.sampling.reads import seed_of
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solver import check_option
 from gridopt.solvers.steepest_descent import descended
 

@@ -10,21 +10,21 @@ import dimod
 import numpy as np
 from dwave.samplers import TabuSampler
 
-from gridopt.effort import threads_within
-from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.exports.dimod_models import to_bqm
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import (
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.effort import threads_within
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import (
     QuboSolver,
     check_fits,
     check_qubo_options,
     check_whole,
     check_whole_or_none,
 )
-from gridopt.reads import Stop, in_threads, seed_of
-from gridopt.samples import BitArray, Deadline, Samples
+from gridopt.sampling.reads import Stop, in_threads, seed_of
+from gridopt.sampling.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
 from gridopt.solvers.steepest_descent import descended
 

@@ -9,14 +9,14 @@ from typing import Any, ClassVar, final
 import dimod
 from dwave.samplers import TreeDecompositionSolver
 
-from gridopt.encoding import Lowering
 from gridopt.errors import TooLargeError
 from gridopt.exports.dimod_models import to_bqm
-from gridopt.judging import Judging
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
-from gridopt.treewidth import elimination
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.lowering.treewidth import elimination
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_fits, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 
 MOST_BITS = 100_000
 MOST_WIDTH = 25

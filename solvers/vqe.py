@@ -14,12 +14,8 @@ import numpy as np
 from qiskit.circuit.library import real_amplitudes
 
 from gridopt.arrays import FloatArray
-from gridopt.encoding import Lowering
-from gridopt.errors import TooLargeError
-from gridopt.ising import Ising
-from gridopt.judging import Judging
-from gridopt.qaoa_angles import AngleSearch
-from gridopt.quantum_backends import (
+from gridopt.circuits.angles import AngleSearch
+from gridopt.circuits.backends import (
     BOND_DIMENSION,
     MOST_MPS_QUBITS,
     QuantumBackend,
@@ -27,9 +23,13 @@ from gridopt.quantum_backends import (
     best_share,
     check_backend,
 )
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver, check_qubo_options, check_whole
-from gridopt.samples import Deadline, Samples
+from gridopt.circuits.ising import Ising
+from gridopt.errors import TooLargeError
+from gridopt.lowering.encoding import Lowering
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solver import check_option, is_number
 
 ENTANGLEMENTS = ("linear", "reverse_linear", "circular", "full")
@@ -61,7 +61,7 @@ class VQE(QuboSolver):
     cvar : float
         Part of the shots, the best ones, whose mean energy is minimized; 1 is the expectation.
     backend : str
-        As for ``qaoa`` (`gridopt.quantum_backends`).
+        As for ``qaoa`` (`gridopt.circuits.backends`).
     max_qubits : int
         Refuse QUBOs of more bits.
     seed : int

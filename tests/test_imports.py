@@ -20,16 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays lazy program solution"
-LOWERING = (
-    "lift reduction linearization bits encoding penalties run_penalties soft weights structure"
-)
 MILP = "linearization cuts highs_model"
-CIRCUITS = (
-    "memory ising relaxation pauli_operator qaoa_ansatz qaoa_evaluator qaoa_angles circuits "
-    "grover_circuits quantum_backends"
-)
-SAMPLING = "treewidth qubo qubo_presolve tightening samples fixing"
-JUDGING = "view redispatch judging success"
 
 MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
@@ -55,43 +46,19 @@ MAY_IMPORT = {
     "lazy": "errors arrays",
     "program": "errors arrays lazy",
     "solution": "errors arrays program",
-    **dict.fromkeys(LOWERING.split(), f"{MODEL} {LOWERING} solver"),
+    "linearization": MODEL,
     "solver": MODEL,
     "cuts": MODEL,
     "highs_model": f"{MODEL} linearization solver",
     "linear_prices": f"{MODEL} linearization highs_model",
     "program_files": f"{MODEL} solver",
-    # circuits: from the QUBO to gates, angles and shots
-    "memory": "errors",
-    "ising": "arrays qubo",
-    "relaxation": "arrays qubo",
-    "pauli_operator": "errors ising qubo",
-    "qaoa_ansatz": "arrays structure",
-    "qaoa_evaluator": "arrays ising qaoa_ansatz qubo",
-    "qaoa_angles": "arrays ising samples",
-    "circuits": "arrays ising qaoa_ansatz qubo",
-    "grover_circuits": "arrays errors qubo",
-    "quantum_backends": "arrays errors memory samples solver",
-    "treewidth": "arrays",
-    "qubo": f"{MODEL} {LOWERING} treewidth solver",
-    "qubo_presolve": f"{MODEL} {LOWERING} treewidth qubo",
-    "tightening": f"{MODEL} {LOWERING} qubo qubo_presolve",
-    "samples": "arrays qubo",
-    "fixing": f"{MODEL} linear_prices",
-    "success": "",
-    "effort": "arrays qubo samples",
-    "reads": "samples",
-    "exports": f"{MODEL} reduction qubo",
-    "annealing_kernels": "arrays",
-    "native_moves": "errors arrays structure annealing_kernels",
-    "annealing": "arrays structure qubo samples annealing_kernels native_moves",
+    "lowering": f"{MODEL} linear_prices solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
-    "view": f"{MODEL} linear_prices",
-    "redispatch": f"{MODEL} samples solver solvers.highs",
-    "judging": f"{MODEL} qubo samples solver {JUDGING}",
-    "qubo_solver": f"{MODEL} {LOWERING} {SAMPLING} {JUDGING} linear_prices solver solvers.highs",
-    "solvers": f"{MODEL} {LOWERING} {MILP} {SAMPLING} {JUDGING} {CIRCUITS} qubo_solver solver "
-    "annealing effort reads exports",
+    "sampling": f"{MODEL} linear_prices solver lowering solvers.highs",
+    "annealing": "errors arrays lowering.qubo lowering.structure sampling.samples",
+    "circuits": "errors arrays solver lowering.qubo lowering.structure sampling.samples",
+    "exports": f"{MODEL} lowering",
+    "solvers": f"{MODEL} {MILP} solver lowering sampling annealing circuits exports",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} lazy program formulation",
@@ -113,17 +80,17 @@ ONLY_IN = {
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
-    "dimod": "solvers qubo_presolve exports.dimod_models",
-    "numba": "annealing_kernels native_moves qaoa_evaluator",
+    "dimod": "solvers lowering.presolve exports.dimod_models",
+    "numba": "annealing circuits.evaluator",
     "neal": "solvers.neal",
-    "dwave": "solvers qubo_presolve",
+    "dwave": "solvers lowering.presolve",
     "minorminer": "solvers.dwave",
     "openjij": "solvers.openjij",
     "torch": "solvers.simulated_bifurcation",
     "simulated_bifurcation": "solvers.simulated_bifurcation",
-    "qiskit": "circuits grover_circuits pauli_operator quantum_backends solvers",
-    "qiskit_aer": "quantum_backends solvers",
-    "qiskit_ibm_runtime": "quantum_backends",
+    "qiskit": "circuits solvers",
+    "qiskit_aer": "circuits.backends solvers",
+    "qiskit_ibm_runtime": "circuits.backends",
     "qiskit_optimization": "solvers.qiskit_optimization",
     "matplotlib": "plots",
     "typer": "cli",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import gridopt.solvers
-from gridopt.encoding import Lowering
 from gridopt.errors import NotInstalledError, OptionError, UnknownNameError
 from gridopt.formulations.unit_commitment import UnitCommitment
+from gridopt.lowering.encoding import Lowering
 from gridopt.registry import (
     formulation_class,
     formulation_names,

@@ -22,8 +22,8 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.errors import Issue, StudyError, raise_if_any
-from gridopt.qubo import Qubo
-from gridopt.reduction import entries_of
+from gridopt.lowering.qubo import Qubo
+from gridopt.lowering.reduction import entries_of
 
 _HEADER = re.compile(r"#\s*(vartype|bits|offset)\s*[=:]\s*(\S+)\s*")
 

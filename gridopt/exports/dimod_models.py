@@ -12,9 +12,9 @@ from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray
 from gridopt.errors import UnsupportedError
+from gridopt.lowering.qubo import Qubo
+from gridopt.lowering.reduction import entries_of
 from gridopt.program import Block, Integrality, Program
-from gridopt.qubo import Qubo
-from gridopt.reduction import entries_of
 
 
 def to_bqm(qubo: Qubo) -> Any:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gridopt.errors import StudyError
 from gridopt.exports.coo_text import read_coo, write_coo
 from gridopt.exports.dimod_models import to_bqm
-from gridopt.qubo import Qubo
+from gridopt.lowering.qubo import Qubo
 
 NUMBERS = st.floats(-1e300, 1e300, allow_subnormal=False)
 

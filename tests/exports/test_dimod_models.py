@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import gridopt
 from gridopt.errors import UnsupportedError
 from gridopt.exports.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
+from gridopt.lowering.qubo import Qubo, to_qubo
 from gridopt.program import Integrality, Program, ProgramBuilder
-from gridopt.qubo import Qubo, to_qubo
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).filter(lambda x: x == 0.0 or abs(x) > 1e-6)
 

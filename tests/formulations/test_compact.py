@@ -15,10 +15,10 @@ from gridopt.elements import Exchange
 from gridopt.formulations.blocks.compact import CompactCommitment, capacity_limits_mw
 from gridopt.formulations.blocks.supply import Supply
 from gridopt.formulations.unit_commitment import UnitCommitment
+from gridopt.lowering.structure import Sequence
 from gridopt.program import Program
-from gridopt.redispatch import Redispatch
-from gridopt.samples import Deadline
-from gridopt.structure import Sequence
+from gridopt.sampling.redispatch import Redispatch
+from gridopt.sampling.samples import Deadline
 from gridopt.study import Study
 
 StudyFactory = Callable[..., Study]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gridopt.arrays import BoolArray
 from gridopt.formulations.blocks.runs import RunRules, starts
-from gridopt.structure import Sequence
+from gridopt.lowering.structure import Sequence
 
 PERIODS = 7
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from gridopt.errors import OptionError, TooLargeError
+from gridopt.lowering.qubo import Qubo
+from gridopt.lowering.structure import Cardinality, Structure
 from gridopt.program import ProgramBuilder
-from gridopt.qubo import Qubo
-from gridopt.samples import Deadline, Samples
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solution import Termination
 from gridopt.solvers.anneal import Anneal
-from gridopt.structure import Cardinality, Structure
 
 
 def spin_glass(n: int, degree: int = 6, seed: int = 0) -> Qubo:
@@ -156,8 +156,8 @@ def test_runs_where_nothing_can_be_written(tmp_path: Path) -> None:
     """Without a place for machine code the kernels are compiled in the process."""
     code = (
         "import numpy as np\n"
-        "from gridopt.qubo import Qubo\n"
-        "from gridopt.samples import Deadline\n"
+        "from gridopt.lowering.qubo import Qubo\n"
+        "from gridopt.sampling.samples import Deadline\n"
         "from gridopt.solvers.anneal import Anneal\n"
         "(batch,) = Anneal(reads=1, sweeps=5).sample(Qubo.of(-np.eye(3)), Deadline())\n"
         "print(batch.energies)"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gridopt.errors import OptionError, TooLargeError, UnsupportedError
+from gridopt.lowering.qubo import Qubo
 from gridopt.program import Integrality, Program, ProgramBuilder
-from gridopt.qubo import Qubo
-from gridopt.samples import Deadline
+from gridopt.sampling.samples import Deadline
 from gridopt.solution import Termination
 
 pytest.importorskip("dwave.system", reason="dwave-system is an extra")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gridopt.errors import OptionError, TooLargeError
-from gridopt.judging import Judging
+from gridopt.lowering.qubo import Lowering, Qubo, to_qubo
 from gridopt.program import Program, ProgramBuilder
-from gridopt.qubo import Lowering, Qubo, to_qubo
-from gridopt.samples import Deadline, Samples
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solution import Termination
 from gridopt.solver import Progress
 from gridopt.solvers.exact import Exact, bit_strings, blocks

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector
 
+from gridopt.circuits.grover import ArithmeticOracle, DiagonalOracle, Oracle, common_unit
 from gridopt.errors import OptionError, TooLargeError
-from gridopt.grover_circuits import ArithmeticOracle, DiagonalOracle, Oracle, common_unit
-from gridopt.qubo import Qubo
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solvers.grover import Grover
 
 

@@ -12,10 +12,10 @@ import pytest
 from scipy.sparse import diags_array
 
 from gridopt.errors import OptionError, TooLargeError, UnsupportedError
-from gridopt.qubo import Qubo
-from gridopt.qubo_solver import QuboSolver
+from gridopt.lowering.qubo import Qubo
 from gridopt.registry import make, option_names, solver_class
-from gridopt.samples import Deadline, Samples
+from gridopt.sampling.qubo_solver import QuboSolver
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solution import Termination
 
 SEARCHES = ("neal", "tabu", "path_integral", "openjij", "simulated_bifurcation")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from dwave.samplers.sa.sampler import default_beta_range
 
-from gridopt.effort import sweep_work
 from gridopt.errors import OptionError
 from gridopt.exports.dimod_models import to_bqm
-from gridopt.judging import Judging
+from gridopt.lowering.qubo import Lowering, Qubo, to_qubo
 from gridopt.program import Program, ProgramBuilder
-from gridopt.qubo import Lowering, Qubo, to_qubo
-from gridopt.samples import Deadline
+from gridopt.sampling.effort import sweep_work
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.neal import Neal, _beta_range

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gridopt.errors import OptionError, TooLargeError
+from gridopt.lowering.qubo import Qubo
 from gridopt.program import ProgramBuilder
-from gridopt.qubo import Qubo
-from gridopt.samples import Deadline
+from gridopt.sampling.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.numpy_eigensolver import NumpyEigensolver
 

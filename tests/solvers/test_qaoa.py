@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 import gridopt
+from gridopt.circuits.angles import fixed, initial_angles, ramp
+from gridopt.circuits.evaluator import Evaluator
+from gridopt.circuits.ising import Ising
 from gridopt.errors import OptionError, TooLargeError
-from gridopt.ising import Ising
-from gridopt.judging import Judging
+from gridopt.lowering.qubo import Qubo, to_qubo
+from gridopt.lowering.structure import Cardinality, Structure
 from gridopt.program import Program, ProgramBuilder
-from gridopt.qaoa_angles import fixed, initial_angles, ramp
-from gridopt.qaoa_evaluator import Evaluator
-from gridopt.qubo import Qubo, to_qubo
-from gridopt.samples import Deadline
+from gridopt.sampling.judging import Judging
+from gridopt.sampling.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.qaoa import QAOA
-from gridopt.structure import Cardinality, Structure
 
 
 def ring(n: int = 6) -> Program:

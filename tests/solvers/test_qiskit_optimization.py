@@ -8,9 +8,9 @@ from qiskit_optimization import QuadraticProgram
 from qiskit_optimization.utils import algorithm_globals
 
 from gridopt.errors import OptionError, TooLargeError
+from gridopt.lowering.qubo import Qubo, to_qubo
 from gridopt.program import Integrality, ProgramBuilder
-from gridopt.qubo import Qubo, to_qubo
-from gridopt.samples import Deadline
+from gridopt.sampling.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.highs import HiGHS

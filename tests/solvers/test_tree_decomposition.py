@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridopt.errors import OptionError, TooLargeError
+from gridopt.lowering.qubo import Qubo
 from gridopt.program import ProgramBuilder
-from gridopt.qubo import Qubo
-from gridopt.samples import Deadline
+from gridopt.sampling.samples import Deadline
 from gridopt.solution import Termination
 from gridopt.solvers.exact import Exact
 from gridopt.solvers.tree_decomposition import TreeDecomposition

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gridopt.circuits.backends import AerStatevector
 from gridopt.errors import OptionError, TooLargeError
-from gridopt.quantum_backends import AerStatevector
-from gridopt.qubo import Qubo
-from gridopt.samples import Deadline, Samples
+from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solvers.vqe import VQE
 
 

@@ -1,0 +1,1 @@
+"""gridopt's own annealer: kernels, and moves that keep rules."""

@@ -1,0 +1,1 @@
+"""Circuits for gate-model machines: QAOA, Grover, back-ends."""

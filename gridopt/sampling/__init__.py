@@ -1,0 +1,1 @@
+"""What all samplers share: from samples to judged answers."""
