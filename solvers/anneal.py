@@ -45,8 +45,8 @@ class Anneal(QuboSolver):
 
     Every read gives the best state that it has seen. A QUBO with a structure is annealed by moves
     that keep it (`gridopt.annealing.native_moves`), so that no penalty stands for it; any other by
-    flips. The same seed gives the same reads, whatever the number of threads. The first call on a machine
-    compiles the kernels, which takes some seconds that no time limit sees.
+    flips. The same seed gives the same reads, whatever the number of threads. The first call on a
+    machine compiles the kernels, which takes some seconds that no time limit sees.
 
     Parameters
     ----------

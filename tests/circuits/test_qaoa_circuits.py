@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit.quantum_info import Statevector
 
-from gridopt import qaoa_evaluator
 from gridopt.arrays import FloatArray
+from gridopt.circuits import evaluator as qaoa_evaluator
 from gridopt.circuits.ansatz import Ansatz
 from gridopt.circuits.evaluator import Evaluator, bits_at
 from gridopt.circuits.qaoa import dicke_circuit, qaoa_circuit, start_circuit
