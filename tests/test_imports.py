@@ -26,6 +26,7 @@ MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
     "errors": "",
     "arrays": "errors",
+    "compiling": "",
     # the study and the plan: they know of no program
     "grid": "errors arrays",
     "elements": "errors arrays grid",
@@ -52,10 +53,10 @@ MAY_IMPORT = {
     "highs_model": f"{MODEL} linearization solver",
     "linear_prices": f"{MODEL} linearization highs_model",
     "program_files": f"{MODEL} solver",
-    "lowering": f"{MODEL} linear_prices solver",
+    "lowering": f"{MODEL} compiling linear_prices solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "sampling": f"{MODEL} linear_prices solver lowering solvers.highs",
-    "annealing": "errors arrays lowering.qubo lowering.structure sampling.samples",
+    "annealing": "errors arrays compiling lowering.qubo lowering.structure sampling.samples",
     "circuits": "errors arrays solver lowering.qubo lowering.structure sampling.samples",
     "exports": f"{MODEL} lowering",
     "solvers": f"{MODEL} {MILP} solver lowering sampling annealing circuits exports",
@@ -81,7 +82,7 @@ ONLY_IN = {
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers lowering.presolve exports.dimod_models",
-    "numba": "annealing circuits.evaluator",
+    "numba": "compiling annealing circuits.evaluator",
     "neal": "solvers.neal",
     "dwave": "solvers lowering.presolve",
     "minorminer": "solvers.dwave",

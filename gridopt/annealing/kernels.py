@@ -9,18 +9,16 @@ loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba import types
 from numba.extending import overload
 
 from gridopt.arrays import FloatArray, IntArray
+from gridopt.compiling import jit
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 RealArray = npt.NDArray[Any]
 """Single precision where that is exact, else double: all of one call alike."""
 RandomState = npt.NDArray[np.uint64]
@@ -31,20 +29,6 @@ BLOCK = 32
 N_THRESHOLDS = 1 << 16
 
 _U = np.uint64
-
-
-def jit(function: Function) -> Function:
-    """Compile `function` on its first call, to run without the lock of the interpreter.
-
-    The machine code is kept beside the source or in the user's cache; where neither can be
-    written, each process compiles it once.
-    """
-    compiled: Any
-    try:
-        compiled = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no place to keep it
-        compiled = numba.njit(nogil=True)(function)
-    return compiled  # type: ignore[no-any-return]
 
 
 class Rows(NamedTuple):

@@ -25,8 +25,9 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import overload
 
-from gridopt.annealing.kernels import RandomState, Rows, Walk, draw, jit, push
+from gridopt.annealing.kernels import RandomState, Rows, Walk, draw, push
 from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.compiling import jit
 from gridopt.errors import UnsupportedError
 from gridopt.lowering.structure import ALWAYS_OFF, ALWAYS_ON, ROOM, Cardinality, Sequence, Structure
 

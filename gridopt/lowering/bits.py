@@ -18,38 +18,48 @@ doi 10.1088/2058-9565/ab33c2.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from gridopt.arrays import BoolArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.lowering.encoding import Discretized, Lowering
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.penalties import (
-    Knapsack,
-    Row,
-    UnitError,
-    Units,
-    counting_weights,
-    edges_of,
-    equals_its_conflicts,
-    is_redundant,
-    knapsacks,
-    slack_weights,
-    triple_of,
-)
+from gridopt.lowering.penalties import Row, Rows, counting_weights, power_above, with_space
+from gridopt.lowering.reduction import Labels
+from gridopt.lowering.row_kernels import EMPTY
 from gridopt.lowering.structure import Cardinality
+from gridopt.lowering.substitution import (
+    BIT,
+    DEFINED,
+    DEFINITION,
+    EDGES,
+    ENTRIES,
+    GONE,
+    IN_EQUALITY,
+    IS_BOUND,
+    IS_HELD,
+    LOWER,
+    MAY_LEAVE,
+    ROWS,
+    SIZE,
+    SOURCE,
+    START,
+    UNIT,
+    UPPER,
+    Edges,
+    Work,
+    resolve,
+    substitute,
+)
 from gridopt.program import Integrality
-
-Terms = dict[int, float]
-"""Coefficient of each bit in a sum."""
 
 _WHOLE = 1e-6
 _ROUNDING = 1e-12
-_IMPOSSIBLE = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +70,19 @@ class Bits:
     ----------
     lift : Lift
         From the bits to the columns of the original program.
-    labels : tuple of str
+    labels : Labels
         Column that each bit belongs to.
-    rows : tuple of Row
-    edges : set of frozenset of int
-        Pairs of literals that no feasible point has both of.
+    rows : Rows
+    edges : array of int, (k,)
+        Pairs of literals that no feasible point has both of: keys of `row_kernels`.
     cardinalities : tuple of Cardinality
         Rows that are left to the sampler.
     """
 
     lift: Lift
-    labels: tuple[str, ...]
-    rows: tuple[Row, ...]
-    edges: frozenset[frozenset[int]]
+    labels: Labels
+    rows: Rows
+    edges: IntArray
     cardinalities: tuple[Cardinality, ...] = ()
 
 
@@ -95,40 +105,57 @@ def to_bits(
         Whether rows that say how many of some bits are 1 are left to the sampler, as far as no
         bit is in two of them.
     """
-    inner, options = found.program, lowering or Lowering()
-    codes = [
-        options.encoding_of(block_of(name)) if steps > 1 else "binary"
-        for name, steps in zip(found.reduced.columns, inner.upper, strict=True)
-    ]
-    digits = [_digits(code, int(steps)) for code, steps in zip(codes, inner.upper, strict=True)]
-    parent = np.repeat(np.arange(inner.n_columns), [len(weights) for weights in digits])
-    weights = np.array([w for column in digits for w in column], dtype=np.float64)
+    inner = found.program
+    digits = _digits_of(found, lowering or Lowering())
+    parent = np.repeat(np.arange(inner.n_columns), np.diff(digits.start))
     n_bits = len(parent)
     matrix = sparse.csr_array(
-        (weights, (parent, np.arange(n_bits))), shape=(inner.n_columns, n_bits)
+        (digits.weights, (parent, np.arange(n_bits))), shape=(inner.n_columns, n_bits)
     )
-    is_implied = inner.integrality[parent] == Integrality.IMPLIED
-    rows = _rows(found, sparse.csr_array(inner.A @ matrix))
-    for column, code in enumerate(codes):
-        rows += _code_rows(code, np.flatnonzero(parent == column), found.reduced.columns[column])
-    held = set(np.flatnonzero(np.isin(parent, list(kept))).tolist())
+    rows = _with_code_rows(found, digits, _rows(found, matrix))
+    is_held = np.isin(parent, list(kept))
     left: list[Cardinality] = []
     if leave_cardinalities:
-        rows, left = _without_cardinalities(rows, held)
-        held |= {int(bit) for rule in left for bit in rule.bits}
+        rows, left = _without_cardinalities(rows, is_held)
     bits = Bits(
         lift=found.lift.after(Lift(matrix, np.zeros(inner.n_columns))),
-        labels=tuple(found.reduced.columns[column] for column in parent),
-        rows=tuple(rows),
-        edges=frozenset(),
+        labels=found.reduced.columns.taken(parent),
+        rows=rows,
+        edges=np.zeros(0, dtype=np.int64),
         cardinalities=tuple(left),
     )
-    return without_implied_bits(bits, is_implied, held)
+    return without_implied_bits(bits, inner.integrality[parent] == Integrality.IMPLIED, is_held)
+
+
+class _Digits(NamedTuple):
+    """The bits of column c are those from ``start[c]`` to ``start[c + 1]``; its encoding."""
+
+    start: IntArray
+    weights: FloatArray
+    codes: tuple[str, ...]
 
 
 def block_of(label: str) -> str:
     """Return the name of the block in the label of a column or row."""
     return label.partition("[")[0]
+
+
+def _digits_of(found: Discretized, options: Lowering) -> _Digits:
+    steps = found.program.upper.astype(np.int64)
+    labels = found.reduced.columns
+    of_block = [options.encoding_of(block.name) for block in labels.blocks]
+    codes = [
+        of_block[block] if n > 1 else "binary"
+        for block, n in zip(labels.block_numbers.tolist(), steps.tolist(), strict=True)
+    ]
+    known: dict[tuple[str, int], FloatArray] = {}
+    weights = [np.zeros(0)]
+    for key in zip(codes, steps.tolist(), strict=True):
+        if key not in known:
+            known[key] = np.array(_digits(*key), dtype=np.float64)
+        weights.append(known[key])
+    sizes = [len(part) for part in weights]
+    return _Digits(np.cumsum(sizes), np.concatenate(weights), tuple(codes))
 
 
 def _digits(code: str, steps: int) -> tuple[int, ...]:
@@ -137,42 +164,78 @@ def _digits(code: str, steps: int) -> tuple[int, ...]:
     return (1,) * steps if code in ("unary", "domain_wall") else counting_weights(steps)
 
 
-def _code_rows(code: str, bits: IntArray, name: str) -> list[Row]:
-    """Return what the bits of one column keep among themselves."""
+def _rows(found: Discretized, digits: sparse.csr_array) -> Rows:
+    """Return the rows of the grid's program over bits."""
+    program, names = found.program, found.reduced.rows
+    matrix = sparse.csr_array(program.A @ digits)
+    matrix.sort_indices()
+    return Rows(
+        start=matrix.indptr.astype(np.int64),
+        bits=matrix.indices.astype(np.int64),
+        values=matrix.data.astype(np.float64),
+        lower=program.row_lower,
+        upper=program.row_upper,
+        unit=found.unit,
+        source=np.arange(program.n_rows),
+        is_bound=np.zeros(program.n_rows, dtype=np.bool_),
+        names=names,
+        blocks=tuple(block.name for block in names.blocks),
+        block=names.block_numbers,
+    )
+
+
+def _with_code_rows(found: Discretized, digits: _Digits, rows: Rows) -> Rows:
+    """Add what the bits of each column keep among themselves."""
+    added = [
+        row
+        for column, code in enumerate(digits.codes)
+        if code in ("one_hot", "domain_wall")
+        for row in _code_rows(
+            code,
+            np.arange(digits.start[column], digits.start[column + 1]),
+            found.reduced.columns[column],
+        )
+    ]
+    return rows.extended(added) if added else rows
+
+
+def _code_rows(code: str, bits: IntArray, name: str) -> Iterator[Row]:
     block = f"{code} of {block_of(name)}"
     label = f"{code} of {name}"
     if code == "one_hot":
-        return [Row(bits, np.ones(len(bits)), 1.0, 1.0, np.nan, label, block)]
-    if code == "domain_wall":
-        order = np.array([-1.0, 1.0])
-        pairs = pairwise(bits)
-        return [Row(np.array(pair), order, -np.inf, 0.0, np.nan, label, block) for pair in pairs]
-    return []
+        yield Row(bits, np.ones(len(bits)), 1.0, 1.0, np.nan, label, block)
+        return
+    order = np.array([-1.0, 1.0])
+    for pair in pairwise(bits):
+        yield Row(np.array(pair), order, -np.inf, 0.0, np.nan, label, block)
 
 
-def _without_cardinalities(rows: list[Row], taken: Set[int]) -> tuple[list[Row], list[Cardinality]]:
-    """Take out the rows that say how many bits are 1, as long as no bit is taken twice."""
-    used, left, found = set(taken), list[Row](), list[Cardinality]()
-    for row in rows:
+def _without_cardinalities(rows: Rows, is_held: BoolArray) -> tuple[Rows, list[Cardinality]]:
+    """Take out the rows that say how many bits are 1, as long as no bit is taken twice.
+
+    Bits that are taken are marked in `is_held`.
+    """
+    is_left, found = np.ones(len(rows), dtype=np.bool_), list[Cardinality]()
+    for number in np.flatnonzero((rows.lower == rows.upper) & (np.diff(rows.start) > 1)).tolist():
+        row = rows[number]
         count = _count(row)
-        if count is None or used & set(row.bits.tolist()):
-            left.append(row)
-        else:
-            used |= set(row.bits.tolist())
+        if count is not None and not is_held[row.bits].any():
+            is_held[row.bits] = True
+            is_left[number] = False
             found.append(Cardinality(row.bits, count))
-    return left, found
+    return rows.taken(np.flatnonzero(is_left)), found
 
 
 def _count(row: Row) -> int | None:
-    """Return how many of its bits a row wants to be 1, None where it says something else."""
-    if row.lower != row.upper or len(row.bits) < 2 or np.ptp(row.values) > _ROUNDING:
+    """Return how many of its bits an equality wants to be 1, None where it says something else."""
+    if np.ptp(row.values) > _ROUNDING:
         return None
     count = row.upper / row.values[0]
     whole = round(count)
     return whole if abs(count - whole) <= _WHOLE and 0 <= whole <= len(row.bits) else None
 
 
-def without_implied_bits(bits: Bits, is_implied: BoolArray, held: Set[int] = frozenset()) -> Bits:
+def without_implied_bits(bits: Bits, is_implied: BoolArray, is_held: BoolArray) -> Bits:
     """Substitute bits that an equality defines, where that takes no slack bit.
 
     With a row Σ a_i z_i ± z_j = b of whole numbers, z_j is a whole number of itself and leaves;
@@ -185,238 +248,126 @@ def without_implied_bits(bits: Bits, is_implied: BoolArray, held: Set[int] = fro
     bits : Bits
     is_implied : array of bool, (n_bits,)
         Bits to try first.
-    held : set of int
+    is_held : array of bool, (n_bits,)
         Bits that stay bits of their own, or become constant.
     """
-    free = [bit for bit in range(len(is_implied)) if bit not in held]
-    order = sorted(free, key=lambda bit: (not is_implied[bit], -bit))
-    work = _Substitution(bits.rows, held)
-    work.settle()
-    while sum(work.tried(bit) for bit in order):
-        work.settle()
-        order = [bit for bit in order if bit not in work.defined]
-    return _compacted(bits, work)
+    n_bits = bits.lift.n_in
+    backwards = np.arange(n_bits - 1, -1, -1)
+    order = backwards[np.argsort(~is_implied[backwards], kind="stable")]
+    order = order[~is_held[order]]
+
+    def attempt(space: int) -> Work:
+        work = _work(bits.rows, is_held, space)
+        substitute(work, order)
+        return work
+
+    return _compacted(bits, with_space(attempt))
 
 
-class _Substitution:
-    """Rows from which bits are substituted one by one; it never changes what they allow.
-
-    Edges are drawn from the rows as they come and stay true of every feasible point, whatever
-    happens to the row that they came from.
-    """
-
-    def __init__(self, rows: Iterable[Row], held: Set[int]) -> None:
-        self._held = held
-        self.rows: dict[int, Row] = {}
-        self.edges: set[frozenset[int]] = set()
-        self.defined: dict[int, tuple[Terms, float]] = {}
-        self._rows_of: dict[int, set[int]] = {}
-        self._last = -1
-        for row in rows:
-            self._add(row)
-
-    def settle(self) -> None:
-        """Fix the bits that a row allows one value only, and merge bits that are always equal."""
-        changed = True
-        while changed:
-            changed = False
-            for edge in sorted(self.edges, key=sorted):
-                literals = sorted(edge)
-                if any(literal // 2 in self.defined for literal in literals):
-                    continue
-                if len(literals) == 1:
-                    self._substitute(literals[0] // 2, {}, float(literals[0] % 2))
-                    changed = True
-                elif frozenset(literal ^ 1 for literal in literals) in self.edges:
-                    changed |= self._merge(*literals)
-
-    def tried(self, bit: int) -> bool:
-        """Substitute `bit` through one of its rows, where that takes no slack bit."""
-        for number in sorted(self._rows_of.get(bit, ())):
-            terms = _definition(self.rows[number], bit)
-            if terms is not None and self._is_worth(bit, number, *terms):
-                bound = _bounds_of_bit(self.rows[number], *terms)
-                self._remove(number)
-                self._substitute(bit, *terms)
-                self._add(bound)
-                return True
-        return False
-
-    def _is_worth(self, bit: int, number: int, terms: Terms, shift: float) -> bool:
-        bound = _bounds_of_bit(self.rows[number], terms, shift)
-        if not all(_side_is_free(side, self.edges) for side in knapsacks(bound)):
-            return False
-        before = [self.rows[k] for k in self._rows_of[bit] if k != number]
-        return all(
-            _slack_bits(_put(row, bit, terms, shift), self.edges) <= _slack_bits(row, self.edges)
-            for row in before
-        )
-
-    def _merge(self, first: int, second: int) -> bool:
-        """Exactly one of two literals holds: put one's bit in terms of the other's."""
-        if second // 2 in self._held:
-            first, second = second, first
-        if second // 2 in self._held:
-            return False
-        same = first % 2 != second % 2
-        slope, shift = (1.0, 0.0) if same else (-1.0, 1.0)
-        self._substitute(second // 2, {first // 2: slope}, shift)
-        return True
-
-    def _substitute(self, bit: int, terms: Terms, shift: float) -> None:
-        self.defined[bit] = terms, shift
-        for number in sorted(self._rows_of.get(bit, ())):
-            row = self.rows[number]
-            self._remove(number)
-            self._add(_put(row, bit, terms, shift), number)
-
-    def _remove(self, number: int) -> None:
-        for bit in self.rows.pop(number).bits:
-            self._rows_of[int(bit)].discard(number)
-
-    def _add(self, row: Row, number: int | None = None) -> None:
-        if number is None:
-            self._last += 1
-            number = self._last
-        self.rows[number] = row
-        self.edges |= edges_of([row])
-        for bit in row.bits:
-            self._rows_of.setdefault(int(bit), set()).add(number)
-
-
-def _bounds_of_bit(row: Row, terms: Terms, shift: float) -> Row:
-    return _row(terms, -shift, 1.0 - shift, row, f"bounds of a bit in {row.label}")
-
-
-def _definition(row: Row, bit: int) -> tuple[Terms, float] | None:
-    """Return z_bit = Σ terms + shift from an equality of whole multiples of its coefficient."""
-    if row.lower != row.upper or np.isfinite(row.unit):
-        return None
-    pivot = row.values[row.bits == bit][0]
-    scaled = np.append(row.values, row.upper) / pivot
-    if np.abs(scaled - np.rint(scaled)).max() > _WHOLE:
-        return None
-    whole = np.rint(scaled)
-    terms = {int(k): -float(v) for k, v in zip(row.bits, whole[:-1], strict=True) if k != bit}
-    return terms, float(whole[-1])
-
-
-def _row(terms: Terms, lower: float, upper: float, like: Row, label: str) -> Row:
-    least = _ROUNDING * max(map(abs, terms.values()), default=0.0)
-    kept = {bit: value for bit, value in sorted(terms.items()) if abs(value) > least}
-    return Row(
-        np.array(list(kept), dtype=np.int64),
-        np.array(list(kept.values()), dtype=np.float64),
-        lower,
-        upper,
-        like.unit,
-        label,
-        like.block,
+def _work(rows: Rows, is_held: BoolArray, space: int) -> Work:
+    n_rows, n_entries, n_bits = len(rows), len(rows.bits), len(is_held)
+    most = space * (n_entries + n_bits + 16)
+    row = np.full((n_rows + n_bits, 6), EMPTY, dtype=np.int64)
+    row[:n_rows, START], row[:n_rows, SIZE] = rows.start[:-1], np.diff(rows.start)
+    row[:n_rows, SOURCE], row[:n_rows, IS_BOUND] = np.arange(n_rows), 0
+    side = np.zeros((n_rows + n_bits, 3))
+    side[:n_rows] = np.column_stack((rows.lower, rows.upper, rows.unit))
+    bit = np.full((n_bits, 5), EMPTY, dtype=np.int64)
+    bit[:, IS_HELD], bit[:, IN_EQUALITY], bit[:, MAY_LEAVE] = is_held, 0, 0
+    entry_bit, entry_value = np.empty(most, dtype=np.int64), np.empty(most)
+    entry_bit[:n_entries], entry_value[:n_entries] = rows.bits, rows.values
+    used = np.zeros(6, dtype=np.int64)
+    used[ROWS], used[ENTRIES] = n_rows, n_entries
+    return Work(
+        row=row,
+        side=side,
+        bit=bit,
+        entry_bit=entry_bit,
+        entry_value=entry_value,
+        link=np.empty((most, 2), dtype=np.int64),
+        definition=np.empty((n_bits, 3), dtype=np.int64),
+        shift=np.empty(n_bits),
+        edges=Edges(np.full(power_above(2 * most), EMPTY), np.empty(most, dtype=np.int64)),
+        used=used,
+        literals=np.empty(n_bits + 1, dtype=np.int64),
+        weights=np.empty(n_bits + 1),
+        new_bits=np.empty(2 * n_bits + 1, dtype=np.int64),
+        new_values=np.empty(2 * n_bits + 1),
+        found=np.empty(n_rows + n_bits, dtype=np.int64),
     )
 
 
-def _put(row: Row, bit: int, terms: Terms, shift: float) -> Row:
-    mine = {int(k): float(v) for k, v in zip(row.bits, row.values, strict=True)}
-    factor = mine.pop(bit)
-    for other, value in terms.items():
-        mine[other] = mine.get(other, 0.0) + factor * value
-    moved = factor * shift
-    return _row(mine, row.lower - moved, row.upper - moved, row, row.label)
-
-
-def _side_is_free(side: Knapsack, edges: Set[frozenset[int]]) -> bool:
-    return is_redundant(side) or equals_its_conflicts(side) or triple_of(side, edges) is not None
-
-
-def _slack_bits(row: Row, edges: Set[frozenset[int]]) -> int:
-    """Return how many slack bits `row` would take."""
-    if row.lower == row.upper:
-        return 0
-    if all(_side_is_free(side, edges) for side in knapsacks(row)):
-        return 0
-    try:
-        whole = Units(rounding=False).whole(row)
-    except UnitError:
-        return _IMPOSSIBLE
-    return len(slack_weights(whole.upper - whole.lower))
-
-
-def _compacted(bits: Bits, work: _Substitution) -> Bits:
+def _compacted(bits: Bits, work: Work) -> Bits:
     """Give the bits that are left new numbers, and the definitions in terms of them."""
-    n = bits.lift.n_in
-    kept = np.array([bit for bit in range(n) if bit not in work.defined], dtype=np.int64)
-    place = {int(bit): k for k, bit in enumerate(kept)}
-    resolved = _resolved(work.defined, n, kept)
-    renumbered = [
-        row._replace(bits=np.array([place[int(bit)] for bit in row.bits], dtype=np.int64))
-        for _, row in sorted(work.rows.items())
-    ]
-    edges = {
-        frozenset(2 * place[literal // 2] + literal % 2 for literal in edge)
-        for edge in work.edges
-        if not any(literal // 2 in work.defined for literal in edge)
-    }
+    is_kept = work.bit[:, DEFINITION] == EMPTY
+    kept = np.flatnonzero(is_kept)
+    place = np.cumsum(is_kept) - 1
+    resolved = _resolved(work, kept, place)
+    width = 2 * len(is_kept)
+    ends = np.stack(np.divmod(work.edges.keys[: work.used[EDGES]], width))
+    ends = ends[:, is_kept[ends // 2].all(axis=0)]
+    first, second = 2 * place[ends // 2] + ends % 2
     return Bits(
         lift=bits.lift.after(resolved),
-        labels=tuple(bits.labels[bit] for bit in kept),
-        rows=tuple(renumbered),
-        edges=frozenset(edges),
-        cardinalities=tuple(_renumbered(rule, place, work.defined) for rule in bits.cardinalities),
+        labels=bits.labels.taken(kept),
+        rows=_left(bits.rows, work, place),
+        edges=np.sort(np.minimum(first, second) * 2 * len(kept) + np.maximum(first, second)),
+        cardinalities=tuple(
+            _renumbered(rule, is_kept, place, resolved.shift) for rule in bits.cardinalities
+        ),
+    )
+
+
+def _left(rows: Rows, work: Work, place: IntArray) -> Rows:
+    """Return the rows that are left, over new numbers of bits."""
+    row = work.row[: work.used[ROWS]]
+    numbers = np.flatnonzero(row[:, SIZE] != GONE)
+    row, side = row[numbers], work.side[numbers]
+    start = np.concatenate(([0], np.cumsum(row[:, SIZE])))
+    entry = np.repeat(row[:, START] - start[:-1], row[:, SIZE]) + np.arange(start[-1])
+    source = row[:, SOURCE]
+    return replace(
+        rows,
+        start=start,
+        bits=place[work.entry_bit[entry]],
+        values=work.entry_value[entry],
+        lower=side[:, LOWER].copy(),
+        upper=side[:, UPPER].copy(),
+        unit=side[:, UNIT].copy(),
+        source=rows.source[source],
+        is_bound=rows.is_bound[source] | (row[:, IS_BOUND] == 1),
     )
 
 
 def _renumbered(
-    rule: Cardinality, place: dict[int, int], defined: dict[int, tuple[Terms, float]]
+    rule: Cardinality, is_kept: BoolArray, place: IntArray, shift: FloatArray
 ) -> Cardinality:
     """Return a cardinality over the bits that are left; the others have become constant."""
-    gone = [int(bit) for bit in rule.bits if int(bit) in defined]
-    left = [place[int(bit)] for bit in rule.bits if int(bit) not in defined]
-    count = rule.count - round(sum(defined[bit][1] for bit in gone))
-    return Cardinality(np.array(left, dtype=np.int64), count)
+    gone = rule.bits[~is_kept[rule.bits]]
+    left = place[rule.bits[is_kept[rule.bits]]]
+    return Cardinality(left, rule.count - round(float(shift[gone].sum())))
 
 
-def _resolved(defined: dict[int, tuple[Terms, float]], n: int, kept: IntArray) -> Lift:
-    """Return the lift from the kept bits to all n; later definitions may stand in earlier ones."""
-    known: dict[int, tuple[Terms, float]] = {
-        int(bit): ({k: 1.0}, 0.0) for k, bit in enumerate(kept)
-    }
-    for bit in reversed(defined):
-        terms, shift = defined[bit]
-        total: Terms = {}
-        for other, value in terms.items():
-            inner, moved = known[other]
-            shift += value * moved
-            for k, factor in inner.items():
-                total[k] = total.get(k, 0.0) + value * factor
-        known[bit] = ({k: value for k, value in total.items() if value}, shift)
-    entries = list(_entries(known))
-    row = np.array([bit for bit, _, _ in entries], dtype=np.int64)
-    column = np.array([k for _, k, _ in entries], dtype=np.int64)
-    amounts = np.array([value for _, _, value in entries], dtype=np.float64)
-    shifts = np.array([known[bit][1] for bit in range(n)], dtype=np.float64)
-    return Lift(sparse.csr_array((amounts, (row, column)), shape=(n, len(kept))), shifts)
+def _resolved(work: Work, kept: IntArray, place: IntArray) -> Lift:
+    """Return the lift from the kept bits to all bits."""
+    n = len(place)
 
+    def attempt(space: int) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+        most = space * (n + 16)
+        start = np.zeros((n, 2), dtype=np.int64)
+        column, value, shift = np.zeros(most, dtype=np.int64), np.zeros(most), np.zeros(n)
+        size = resolve(work, place, start, column, value, shift)
+        return start, column[:size], value[:size], shift
 
-def _entries(
-    known: dict[int, tuple[Terms, float]],
-) -> Iterator[tuple[int, int, float]]:
-    for bit, (terms, _) in known.items():
-        for k, value in terms.items():
-            yield bit, k, value
-
-
-def _rows(found: Discretized, matrix: sparse.csr_array) -> list[Row]:
-    program, names = found.program, found.reduced
-    start = matrix.indptr
-    return [
-        Row(
-            matrix.indices[start[r] : start[r + 1]].astype(np.int64),
-            matrix.data[start[r] : start[r + 1]].astype(np.float64),
-            float(program.row_lower[r]),
-            float(program.row_upper[r]),
-            float(found.unit[r]),
-            names.rows[r],
-            names.blocks[r],
-        )
-        for r in range(program.n_rows)
-    ]
+    start, column, value, shift = with_space(attempt)
+    gone = work.definition[: work.used[DEFINED], BIT][::-1]
+    row = np.repeat(gone, start[gone, 1] - start[gone, 0])
+    matrix = sparse.csr_array(
+        (
+            np.concatenate((np.ones(len(kept)), value)),
+            (np.concatenate((kept, row)), np.concatenate((place[kept], column))),
+        ),
+        shape=(n, len(kept)),
+    )
+    matrix.eliminate_zeros()
+    return Lift(matrix, shift)

@@ -14,8 +14,8 @@ import numpy as np
 from gridopt.arrays import BoolArray, FloatArray
 from gridopt.errors import ResolutionError, UnsupportedError
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.penalties import common_unit, divides
 from gridopt.lowering.reduction import Reduced, open_columns, reduced, substituted, without_rows
+from gridopt.lowering.row_kernels import all_multiples, fill_units
 from gridopt.program import Integrality, Program
 from gridopt.solver import check_option, is_number
 
@@ -205,7 +205,7 @@ def on_grid(program: Program, lowering: Lowering) -> Discretized:
     steps, width, off = _steps(inner, lowering)
     faults = tuple(
         f"{found.columns[k]} (range {inner.upper[k] - inner.lower[k]:.10g})"
-        for k in np.flatnonzero(off)
+        for k in np.flatnonzero(off).tolist()
     )
     n = inner.n_columns
     lift = Lift.columns(n, np.arange(n), step=width, shift=inner.lower)
@@ -266,15 +266,9 @@ def _steps(program: Program, lowering: Lowering) -> tuple[FloatArray, FloatArray
 def _units(program: Program, was_continuous: BoolArray, resolution: float | None) -> FloatArray:
     """Return the unit of each row that holds a column that was continuous, nan elsewhere."""
     unit = np.full(program.n_rows, np.nan)
+    stated = 0.0 if resolution is None else resolution
     A = program.A
-    for row in range(program.n_rows):
-        part = slice(A.indptr[row], A.indptr[row + 1])
-        steps = np.abs(A.data[part][was_continuous[A.indices[part]]])
-        if len(steps):
-            # The resolution itself counts: 3p + u may hold p in steps of 3 and u in steps of 1.
-            stated = set() if resolution is None else {resolution}
-            common = common_unit(stated | set(steps.tolist()))
-            unit[row] = common if common is not None else steps.min()
+    fill_units(A.indptr.astype(np.int64), A.data, was_continuous[A.indices], stated, unit)
     return unit
 
 
@@ -294,7 +288,7 @@ def _with_rounded_equalities(
         moving = was_continuous[columns]
         least = np.abs(values[moving]).min()
         base = unit[row] if is_stated[columns[moving]].all() else least
-        if divides(base, [*values, sides[row]]):
+        if all_multiples(base, values, float(sides[row])):
             continue
         A.data[part] = np.rint(values / least) * least
         sides[row] = np.rint(sides[row] / least) * least
@@ -306,7 +300,7 @@ def _with_rounded_equalities(
 
 
 def _check_bounded(found: Reduced) -> None:
-    names = [found.columns[k] for k in np.flatnonzero(open_columns(found.program))]
+    names = [found.columns[k] for k in np.flatnonzero(open_columns(found.program)).tolist()]
     if names:
         raise UnsupportedError(
             f"a QUBO needs bounds: {_shortened(names)} {'have' if len(names) > 1 else 'has'} none, "

@@ -15,12 +15,8 @@ runs       runs of a sequence have a least length   see `gridopt.lowering.run_pe
 never      no bits can hold the row                 1
 =========  =======================================  ==================================
 
-*Conflicts.* Over literals with positive weights, Σ a_i l_i ≤ b, the pairs with a_i + a_j > b are a
-threshold graph: two items of at most b/2 never conflict, two of more than b/2 always do. So the
-heaviest set without conflict is either all light items, or one heavy item with the light ones that
-fit beside it. If even that is at most b, the row holds exactly where no pair is in conflict, and
-no slack bit is needed: implications, one-of-many, covers such as Σ bits ≤ u, and the min-up/down
-facets of Rajan & Takriti (IBM RC23628, 2005).
+*Conflicts.* A row that equals its conflicting pairs needs nothing else: see
+`gridopt.lowering.row_kernels`.
 
 *Triples.* klm = k(l + m − 1 + l̄m̄), so the stated P is klm + k̄l̄m̄ ≥ 0: it forbids the triple, and
 costs nothing where l̄m̄ = 0, which some other row ensures.
@@ -32,25 +28,24 @@ less than counting every value.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Set
-from dataclasses import dataclass, field
-from fractions import Fraction
-from itertools import combinations
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.lowering import penalty_kernels as kernels
+from gridopt.lowering.penalty_kernels import BAND, CONFLICT, NEVER, RUNS, TRIPLET
+from gridopt.lowering.reduction import Labels
+from gridopt.lowering.row_kernels import EMPTY, NO_UNIT, all_multiples, common_unit_of
 
-LARGEST_COEFFICIENT = 2**14
-"""Largest whole coefficient of a row; its square times a weight must stay exact in a float."""
+T = TypeVar("T")
 
-_TINY = 1e-9
-_WHOLE = 1e-6
-_RATIO_ERROR = 1e-11
+_SPACE = 2
+"""Space for what loops write, in sizes of what they read; doubled where it does not do."""
 
-Pair = tuple[int, int]
+_SMALL = 1e-9
 
 
 class Row(NamedTuple):
@@ -69,248 +64,366 @@ class Row(NamedTuple):
     block: str
 
 
-class Knapsack(NamedTuple):
-    """One side of a row over literals: Σ weights · literals ≤ side, weights > 0."""
+@dataclass(frozen=True, eq=False)
+class Rows(Sequence[Row]):
+    """Many rows as arrays.
 
-    literals: IntArray
-    weights: FloatArray
-    side: float
+    Parameters
+    ----------
+    start : array of int, (m + 1,)
+        Row r has the entries from ``start[r]`` to ``start[r + 1]``.
+    bits, values : array, (k,)
+        Sorted by bit in each row.
+    lower, upper, unit : array, (m,)
+    source : array of int, (m,)
+        Place in `names` that each row came from.
+    is_bound : array of bool, (m,)
+        Whether a row is 0 ≤ z ≤ 1 of a bit that left.
+    names : Labels
+    blocks : tuple of str
+    block : array of int
+        Place in `blocks` of each of `names`.
+    """
+
+    start: IntArray
+    bits: IntArray
+    values: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    unit: FloatArray
+    source: IntArray
+    is_bound: BoolArray
+    names: Labels
+    blocks: tuple[str, ...]
+    block: IntArray
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    def __getitem__(self, number: int) -> Row:  # type: ignore[override]
+        part = slice(self.start[number], self.start[number + 1])
+        return Row(
+            self.bits[part],
+            self.values[part],
+            float(self.lower[number]),
+            float(self.upper[number]),
+            float(self.unit[number]),
+            self.label(number),
+            self.blocks[self.block[self.source[number]]],
+        )
+
+    def label(self, number: int) -> str:
+        """Return the name of a row."""
+        name = self.names[int(self.source[number])]
+        return f"bounds of a bit in {name}" if self.is_bound[number] else name
+
+    def taken(self, numbers: IntArray) -> Rows:
+        """Return some of the rows."""
+        size = np.diff(self.start)[numbers]
+        start = np.concatenate(([0], np.cumsum(size)))
+        entry = np.repeat(self.start[numbers] - start[:-1], size) + np.arange(start[-1])
+        return replace(
+            self,
+            start=start,
+            bits=self.bits[entry],
+            values=self.values[entry],
+            lower=self.lower[numbers],
+            upper=self.upper[numbers],
+            unit=self.unit[numbers],
+            source=self.source[numbers],
+            is_bound=self.is_bound[numbers],
+        )
+
+    def extended(self, rows: Sequence[Row]) -> Rows:
+        """Return these rows and more."""
+        blocks = tuple(dict.fromkeys((*self.blocks, *(row.block for row in rows))))
+        block = np.array([blocks.index(row.block) for row in rows], dtype=np.int64)
+        sizes = np.cumsum([len(row.bits) for row in rows])
+        return Rows(
+            start=np.concatenate((self.start, self.start[-1] + sizes)),
+            bits=np.concatenate((self.bits, *(row.bits for row in rows))),
+            values=np.concatenate((self.values, *(row.values for row in rows))),
+            lower=np.append(self.lower, [row.lower for row in rows]),
+            upper=np.append(self.upper, [row.upper for row in rows]),
+            unit=np.append(self.unit, [row.unit for row in rows]),
+            source=np.append(self.source, len(self.block) + np.arange(len(rows))),
+            is_bound=np.append(self.is_bound, np.zeros(len(rows), dtype=np.bool_)),
+            names=replace(self.names, more=(*self.names.more, *(row.label for row in rows))),
+            blocks=blocks,
+            block=np.append(self.block, block),
+        )
+
+
+class Quadratic(NamedTuple):
+    """A penalty term by term: constant + Σ values · z_first · z_second.
+
+    `first` and `second` are places in `bits` and then slack bits.
+    """
+
+    block: str
+    bits: IntArray
+    n_slack: int
+    constant: float
+    first: IntArray
+    second: IntArray
+    values: FloatArray
+
+    def holds_at(self, value: int) -> bool:
+        """Return whether it is 0 with all bits at `value` and all slack bits off."""
+        mine = np.maximum(self.first, self.second) < len(self.bits)
+        return abs(self.constant + value * float(self.values[mine].sum())) < _SMALL
 
 
 @dataclass(frozen=True, eq=False)
-class Penalty:
-    """A quadratic that is 0 where its row holds and at least 1 elsewhere.
+class Penalties:
+    """Quadratics that are 0 where their rows hold and at least 1 elsewhere.
 
     Parameters
     ----------
-    kind : str
-        ``conflict``, ``triple``, ``square``, ``band``, ``runs`` or ``never``.
-    block : str
-        Row block it stands for.
-    literals : tuple of int
-        Of a conflict (one or two) or a triple, whose last one is the k of the table above.
-    bits, values : array, (k,)
-        Of a square or a band: a. Of runs: the bits, and the values of the terms.
-    side : int
-        Of a square or a band: b.
-    slack : tuple of int
-        Weights of the slack bits of a band; of runs, one for each auxiliary bit.
-    constant : float
-    first, second : array of int, (m,)
-        Of runs: Σ values · z_first · z_second + constant, places in `bits` and then slack bits.
+    n_bits : int
+        Slack bits have the numbers after these.
+    kind : array of int, (p,)
+        ``CONFLICT``, ``TRIPLET``, ``SQUARE``, ``BAND``, ``NEVER`` or ``RUNS`` of `penalty_kernels`.
+    block : array of int, (p,)
+        Place in `blocks` of the row block that each stands for.
+    side : array, (p,)
+        b of a square or a band.
+    n_slack : array of int, (p,)
+    start : array of int, (p + 1,)
+        Penalty p has the items from ``start[p]`` to ``start[p + 1]``.
+    item, value : array, (k,)
+        Literals of a conflict (one or two) or a triple, whose last one is the k of the table above;
+        else bits and their values a, slack bits last.
+    blocks : tuple of str
+    quadratics : tuple of Quadratic
+        Those of the kind ``RUNS``, which come last.
     """
 
-    kind: str
-    block: str
-    literals: tuple[int, ...] = ()
-    bits: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    values: FloatArray = field(default_factory=lambda: np.zeros(0))
-    side: int = 0
-    slack: tuple[int, ...] = ()
-    constant: float = 0.0
-    first: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    second: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    n_bits: int
+    kind: IntArray
+    block: IntArray
+    side: FloatArray
+    n_slack: IntArray
+    start: IntArray
+    item: IntArray
+    value: FloatArray
+    blocks: tuple[str, ...]
+    quadratics: tuple[Quadratic, ...] = ()
 
-    def touches(self) -> IntArray:
-        """Return the bits it reads, slack bits apart."""
-        read = [literal // 2 for literal in self.literals]
-        return np.concatenate((self.bits, np.array(read, dtype=np.int64)))
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @property
+    def owner(self) -> IntArray:
+        """Penalty of each item, (k,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.start))
+
+    @property
+    def bits(self) -> IntArray:
+        """Bit of each item, slack bits among them, (k,)."""
+        is_literal = np.isin(self.kind, (CONFLICT, TRIPLET))[self.owner]
+        return np.where(is_literal, self.item // 2, self.item)
+
+    def with_quadratics(self, quadratics: Sequence[Quadratic]) -> Penalties:
+        """Return these penalties and more."""
+        if not quadratics:
+            return self
+        blocks = tuple(dict.fromkeys((*self.blocks, *(one.block for one in quadratics))))
+        is_never = [not len(one.bits) for one in quadratics]
+        bits = np.concatenate([self.item, *(one.bits for one in quadratics)])
+        zeros = np.zeros(len(quadratics))
+        return replace(
+            self,
+            kind=np.append(self.kind, np.where(is_never, NEVER, RUNS)),
+            block=np.append(self.block, [blocks.index(one.block) for one in quadratics]),
+            side=np.append(self.side, zeros),
+            n_slack=np.append(self.n_slack, [one.n_slack for one in quadratics]),
+            start=np.append(
+                self.start, self.start[-1] + np.cumsum([len(one.bits) for one in quadratics])
+            ),
+            item=bits,
+            value=np.append(self.value, np.zeros(len(bits) - len(self.value))),
+            blocks=blocks,
+            quadratics=tuple(quadratics),
+        )
+
+    def holds_at(self, value: int) -> BoolArray:
+        """Return whether each is 0 with all its bits at `value`, for the best slack bits, (p,)."""
+        owner, n = self.owner, len(self)
+        on = np.bincount(owner, self.item % 2 != value, n)
+        is_slack = self.bits >= self.n_bits
+        own = self.side - value * np.bincount(owner, np.where(is_slack, 0.0, self.value), n)
+        reach = np.bincount(owner, np.where(is_slack, self.value, 0.0), n) + (self.kind == BAND)
+        held = np.where(
+            np.isin(self.kind, (CONFLICT, TRIPLET)),
+            on < np.diff(self.start),
+            (own >= 0.0) & (own <= reach),
+        )
+        held[n - len(self.quadratics) :] = [one.holds_at(value) for one in self.quadratics]
+        return np.asarray(held & (self.kind != NEVER))
+
+    def terms(self, weights: FloatArray) -> tuple[float, IntArray, IntArray, FloatArray]:
+        """Return the sum of all, by weight, as constant and Σ value · z_first · z_second."""
+        space = kernels.count_of_terms(self.kind, self.start)
+        first, second = np.empty(space, dtype=np.int64), np.empty(space, dtype=np.int64)
+        value = np.empty(space)
+        n, constant = kernels.write_terms(
+            self.kind, self.start, self.item, self.value, self.side, weights, first, second, value
+        )
+        firsts, seconds, values = [first[:n]], [second[:n]], [value[:n]]
+        slack = self.n_bits + int(self.n_slack.sum()) - sum(q.n_slack for q in self.quadratics)
+        for quadratic, weight in zip(
+            self.quadratics, weights[len(self) - len(self.quadratics) :], strict=True
+        ):
+            if not len(quadratic.bits):
+                continue  # counted as one that nothing holds
+            number = np.append(quadratic.bits, slack + np.arange(quadratic.n_slack))
+            slack += quadratic.n_slack
+            constant += float(weight) * quadratic.constant
+            i, j = number[quadratic.first], number[quadratic.second]
+            firsts.append(np.minimum(i, j))
+            seconds.append(np.maximum(i, j))
+            values.append(float(weight) * quadratic.values)
+        return constant, np.concatenate(firsts), np.concatenate(seconds), np.concatenate(values)
 
 
-class Whole(NamedTuple):
-    """A row in whole numbers of its unit, both sides within reach of the left-hand side."""
+class Split(NamedTuple):
+    """The penalties of rows, and the rows that were rounded, have no unit, or are left."""
 
-    values: FloatArray
-    lower: int
-    upper: int
-    rounded: bool
-
-
-class UnitError(ValueError):
-    """A row has no unit that its numbers are multiples of."""
+    penalties: Penalties
+    rounded: tuple[str, ...]
+    faults: tuple[str, ...]
+    left: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
-class Units:
-    """How rows become whole.
+def penalties_of(
+    rows: Rows,
+    n_bits: int,
+    edges: IntArray,
+    rounding: bool,
+    fallback: float | None,
+    leave_inequality: bool = False,
+    leave_equality: bool = False,
+) -> Split:
+    """Return the penalties that stand for rows, each conflict once.
 
     Parameters
     ----------
+    rows : Rows
+    n_bits : int
+    edges : array of int
+        Pairs of literals known to be in conflict: keys of `row_kernels`.
     rounding : bool
-        Whether numbers that are no multiples are rounded to the nearest one.
+        Whether numbers that are no multiples of a unit are rounded to the nearest one.
     fallback : float or None
         Unit of rounded rows without continuous columns; None for 1/32 of the largest coefficient.
+    leave_inequality, leave_equality : bool
+        Whether rows that would need slack bits, or a square, are left as they are.
     """
+    table = np.full(power_above(2 * len(edges) + 2), EMPTY, dtype=np.int64)
+    kernels.hashed(edges, table)
 
-    rounding: bool
-    fallback: float | None = None
+    def attempt(space: int) -> kernels.Written:
+        out = _written(rows, space)
+        kernels.write_rows(
+            out,
+            rows.start,
+            rows.bits,
+            rows.values,
+            rows.lower,
+            rows.upper,
+            rows.unit,
+            table,
+            n_bits,
+            rounding,
+            np.nan if fallback is None else fallback,
+            leave_inequality,
+            leave_equality,
+        )
+        return out
 
-    def whole(self, row: Row) -> Whole:
-        """Return `row` in whole numbers.
+    return _split(rows, n_bits, with_space(attempt))
 
-        Raises
-        ------
-        UnitError
-            Where it has no unit and rounding is off; says which number is at fault.
-        """
-        equality = row.lower == row.upper
-        numbers = [*row.values, row.upper] if equality else list(row.values)
-        common = common_unit(numbers)
-        unit = row.unit if np.isfinite(row.unit) else common
-        if unit is not None and divides(unit, numbers):
-            return _whole(row, common or unit, rounded=False)
-        if not self.rounding:
-            raise UnitError(_fault(numbers, unit))
-        largest = float(np.abs(row.values).max())
-        chosen = row.unit if np.isfinite(row.unit) else (self.fallback or largest / 32.0)
-        return _whole(row, max(chosen, largest / LARGEST_COEFFICIENT), rounded=True)
+
+def with_space(attempt: Callable[[int], T]) -> T:
+    """Return what `attempt` returns with enough space."""
+    space = _SPACE
+    while True:
+        try:
+            return attempt(space)
+        except OverflowError:
+            space *= 2
+
+
+def power_above(size: int) -> int:
+    """Return the least power of two above `size`."""
+    return 1 << size.bit_length()
+
+
+def _written(rows: Rows, space: int) -> kernels.Written:
+    most = space * (len(rows.bits) + len(rows) + 16)
+    longest = int(np.diff(rows.start).max(initial=0)) + 3
+    return kernels.Written(
+        penalty=np.empty((most, 4), dtype=np.int64),
+        side=np.empty(most),
+        item=np.empty(2 * most, dtype=np.int64),
+        value=np.empty(2 * most),
+        state=np.zeros(len(rows), dtype=np.int64),
+        rest=np.zeros((len(rows), 2)),
+        table=np.full(power_above(2 * most), EMPTY),
+        used=np.zeros(3, dtype=np.int64),
+        literals=np.empty(longest, dtype=np.int64),
+        weights=np.empty(longest),
+    )
+
+
+def _split(rows: Rows, n_bits: int, out: kernels.Written) -> Split:
+    n, items = out.used[kernels.PENALTIES], out.used[kernels.ITEMS]
+    penalty = out.penalty[:n]
+    penalties = Penalties(
+        n_bits=n_bits,
+        kind=penalty[:, kernels.KIND].copy(),
+        block=rows.block[rows.source[penalty[:, kernels.ROW]]],
+        side=out.side[:n].copy(),
+        n_slack=penalty[:, kernels.N_SLACK].copy(),
+        start=np.append(0, penalty[:, kernels.END]),
+        item=out.item[:items].copy(),
+        value=out.value[:items].copy(),
+        blocks=rows.blocks,
+    )
+    faulty, left = (np.flatnonzero(out.state == state) for state in (kernels.FAULTY, kernels.LEFT))
+    return Split(
+        penalties,
+        tuple(rows.label(int(k)) for k in np.flatnonzero(out.state == kernels.ROUNDED)),
+        tuple(f"{rows.label(int(k))} ({_fault(rows[int(k)])})" for k in faulty),
+        tuple(
+            rows[int(k)]._replace(lower=float(out.rest[k, 0]), upper=float(out.rest[k, 1]))
+            for k in left
+        ),
+    )
 
 
 def common_unit(numbers: Collection[float]) -> float | None:
     """Return the largest unit that all `numbers` are multiples of, or None.
 
-    None as well where a number would be more than `LARGEST_COEFFICIENT` units: close to that,
-    every ratio of two reals looks rational.
+    None as well where a number would be too many units: close to that, every ratio of two reals
+    looks rational.
     """
-    sizes = sorted({abs(float(number)) for number in numbers if number}, reverse=True)
-    if not sizes:
-        return 1.0
-    multiple = 1
-    for size in sizes:
-        ratio = size / sizes[0]
-        near = Fraction(ratio).limit_denominator(LARGEST_COEFFICIENT)
-        multiple = math.lcm(multiple, near.denominator)
-        if abs(ratio - near) > _RATIO_ERROR or multiple > LARGEST_COEFFICIENT:
-            return None
-    return sizes[0] / multiple
+    found = common_unit_of(np.array(list(numbers), dtype=np.float64), 0.0)
+    return None if found == NO_UNIT else found
 
 
-def divides(unit: float, numbers: Collection[float]) -> bool:
-    """Return whether all `numbers` are whole multiples of `unit`."""
-    counts = np.asarray(list(numbers)) / unit
-    close = np.abs(counts - np.rint(counts)) <= _WHOLE
-    return bool(close.all() and np.abs(counts).max(initial=0.0) <= LARGEST_COEFFICIENT**2)
-
-
-def knapsacks(row: Row) -> list[Knapsack]:
-    """Return the finite sides of `row` as knapsacks over literals."""
-    sides = [(row.values, row.upper)] if np.isfinite(row.upper) else []
-    if np.isfinite(row.lower):
-        sides.append((-row.values, -row.lower))
-    return [
-        Knapsack(2 * row.bits + (values < 0), np.abs(values), side - values[values < 0].sum())
-        for values, side in sides
-    ]
-
-
-def pairs_in_conflict(knapsack: Knapsack) -> list[Pair]:
-    """Return the pairs of literals that cannot both hold, and (l, l) where l alone cannot."""
-    literals, weights, side = knapsack
-    limit = side + _room(side)
-    alone = [(int(literal), int(literal)) for literal in literals[weights > limit]]
-    fits = np.flatnonzero(weights <= limit)
-    order = fits[np.argsort(-weights[fits], kind="stable")]
-    both = []
-    for place, i in enumerate(order):
-        rest = order[place + 1 :]
-        partners = rest[weights[i] + weights[rest] > limit]
-        both += [(int(literals[i]), int(literals[j])) for j in partners]
-    return alone + both
-
-
-def is_redundant(knapsack: Knapsack) -> bool:
-    """Return whether every choice of bits holds it."""
-    return bool(knapsack.weights.sum() <= knapsack.side + _room(knapsack.side))
-
-
-def equals_its_conflicts(knapsack: Knapsack) -> bool:
-    """Return whether it holds wherever no two of its literals are in conflict."""
-    _, weights, side = knapsack
-    limit = side + _room(side)
-    if side < -_room(side):
-        return False
-    weights = np.sort(weights[weights <= limit])
-    light, heavy = weights[2.0 * weights <= limit], weights[2.0 * weights > limit]
-    sums = np.concatenate(([0.0], np.cumsum(light)))
-    beside = sums[np.searchsorted(light, limit - heavy, side="right")]
-    return bool(max(sums[-1], (heavy + beside).max(initial=0.0)) <= limit)
-
-
-def triple_of(knapsack: Knapsack, edges: Set[frozenset[int]]) -> tuple[int, ...] | None:
-    """Return what stands for a row l + m + k ≤ 2 without slack, or None.
-
-    Parameters
-    ----------
-    knapsack : Knapsack
-    edges : set of frozenset of int
-        Pairs of literals that no feasible point has both of.
-
-    Returns
-    -------
-    tuple of int or None
-        The pair (l, m) where no feasible point has both, else (l, m, k) where each has one of l, m.
-    """
-    literals, weights, side = knapsack
-    if len(literals) != 3 or weights.sum() - weights.min() > side + _room(side):
-        return None
-    for pair in combinations(sorted(int(literal) for literal in literals), 2):
-        if frozenset(pair) in edges:
-            return pair
-    for last in range(3):
-        first, second = (int(literals[k]) for k in range(3) if k != last)
-        if frozenset((first ^ 1, second ^ 1)) in edges:
-            return first, second, int(literals[last])
-    return None
-
-
-class Split(NamedTuple):
-    """The penalties of a row, whether it was rounded, and what of it they do not stand for."""
-
-    penalties: list[Penalty]
-    rounded: bool = False
-    rest: Row | None = None
-
-
-def penalties_of(
-    row: Row,
-    edges: Set[frozenset[int]],
-    units: Units,
-    leave_inequality: bool = False,
-    leave_equality: bool = False,
-) -> Split:
-    """Return the penalties that stand for `row`.
-
-    Parameters
-    ----------
-    row : Row
-    edges : set of frozenset of int
-        Pairs of literals known to be in conflict.
-    units : Units
-    leave_inequality, leave_equality : bool
-        Whether a row that would need slack bits, or a square, is left as it is.
-
-    Raises
-    ------
-    UnitError
-        Where the row must be whole, is not, and rounding is off.
-    """
-    found: list[Penalty] = []
-    lower, upper = row.lower, row.upper
-    sides = knapsacks(row)
-    solved = [_without_slack(side, row.block, edges) for side in sides]
-    if all(part is not None for part in solved):
-        return Split([penalty for part in solved if part for penalty in part])
-    if lower == upper:
-        return Split([], rest=row) if leave_equality else Split(*_squared(row, units))
-    for part, is_upper in zip(solved, _is_upper(row), strict=True):
-        if part is not None:
-            found += part
-            lower, upper = (lower, np.inf) if is_upper else (-np.inf, upper)
-    rest = row._replace(lower=lower, upper=upper)
-    if leave_inequality:
-        return Split(found, rest=rest)
-    banded, rounded = _banded(rest, units)
-    return Split(found + banded, rounded)
+def _fault(row: Row) -> str:
+    """Return why a row has no unit."""
+    numbers = [*row.values, row.upper] if row.lower == row.upper else list(row.values)
+    unit = common_unit(numbers) if np.isnan(row.unit) else row.unit
+    if unit is None:
+        return "its numbers have no common unit"
+    nothing = np.zeros(0)
+    odd = next((x for x in numbers if not all_multiples(unit, nothing, float(x))), None)
+    if odd is None:
+        return f"its numbers are too large for a unit of {unit:g}"
+    return f"{odd:.10g} is no multiple of {unit:g}"
 
 
 def slack_weights(span: int) -> tuple[int, ...]:
@@ -341,158 +454,3 @@ def counting_weights(span: int) -> tuple[int, ...]:
         return ()
     powers = [1 << k for k in range(span.bit_length() - 1)]
     return (*powers, span - sum(powers))
-
-
-def polynomial(penalty: Penalty, slack: IntArray) -> tuple[float, IntArray, IntArray, FloatArray]:
-    """Return the penalty as constant and entries: Σ value · z_i · z_j with z² = z.
-
-    Parameters
-    ----------
-    penalty : Penalty
-    slack : array of int
-        Numbers of its slack bits.
-    """
-    if penalty.kind == "never":
-        return 1.0, *_entries([])
-    if penalty.kind == "conflict":
-        return _product(penalty.literals)
-    if penalty.kind == "triple":
-        return _triple(penalty.literals)
-    bits = np.concatenate((penalty.bits, slack))
-    if penalty.kind == "runs":
-        ends = bits[penalty.first], bits[penalty.second]
-        return penalty.constant, np.minimum(*ends), np.maximum(*ends), penalty.values
-    values = np.concatenate((penalty.values, np.asarray(penalty.slack, dtype=np.float64)))
-    # y = side − values · z: y² for a square, (y² − y)/2 for a band.
-    square, linear = (1.0, 0.0) if penalty.kind == "square" else (0.5, -0.5)
-    side = float(penalty.side)
-    i, j = np.triu_indices(len(bits), 1)
-    own = square * (values**2 - 2.0 * side * values) - linear * values
-    constant = square * side**2 + linear * side
-    first = np.concatenate((bits, bits[i]))
-    second = np.concatenate((bits, bits[j]))
-    return constant, first, second, np.concatenate((own, 2.0 * square * values[i] * values[j]))
-
-
-def _room(side: float) -> float:
-    return _TINY * (1.0 + abs(side))
-
-
-def _fault(numbers: Collection[float], unit: float | None) -> str:
-    if unit is None:
-        return "its numbers have no common unit"
-    odd = next((x for x in numbers if not divides(unit, [x])), None)
-    if odd is None:
-        return f"its numbers are too large for a unit of {unit:g}"
-    return f"{odd:.10g} is no multiple of {unit:g}"
-
-
-def _whole(row: Row, unit: float, rounded: bool) -> Whole:
-    values = np.rint(row.values / unit)
-    least, greatest = values[values < 0].sum(), values[values > 0].sum()
-    ease = 0.5 if rounded else _WHOLE
-    if row.lower == row.upper:
-        lower = upper = float(np.rint(row.upper / unit))
-    else:
-        lower = max(math.ceil(row.lower / unit - ease), least) if np.isfinite(row.lower) else least
-        upper = (
-            min(math.floor(row.upper / unit + ease), greatest)
-            if np.isfinite(row.upper)
-            else greatest
-        )
-    return Whole(values, int(lower), int(upper), rounded)
-
-
-def _is_upper(row: Row) -> list[bool]:
-    return [True] * bool(np.isfinite(row.upper)) + [False] * bool(np.isfinite(row.lower))
-
-
-def _without_slack(side: Knapsack, block: str, edges: Set[frozenset[int]]) -> list[Penalty] | None:
-    """Penalties that need neither slack nor unit, or None where there are none such."""
-    if is_redundant(side):
-        return []
-    if side.side < -_room(side.side):
-        return [Penalty("never", block)]
-    if equals_its_conflicts(side):
-        return [_conflict(pair, block) for pair in pairs_in_conflict(side)]
-    triple = triple_of(side, edges)
-    if triple is None:
-        return None
-    return [Penalty("conflict" if len(triple) == 2 else "triple", block, triple)]
-
-
-def _conflict(pair: Pair, block: str) -> Penalty:
-    literals = pair if pair[0] != pair[1] else pair[:1]
-    return Penalty("conflict", block, tuple(sorted(literals)))
-
-
-def _squared(row: Row, units: Units) -> tuple[list[Penalty], bool]:
-    whole = units.whole(row)
-    return [_square(row, whole.values, whole.upper)], whole.rounded
-
-
-def _square(row: Row, values: FloatArray, side: int) -> Penalty:
-    kept = values != 0.0
-    return Penalty("square", row.block, (), row.bits[kept], values[kept], side)
-
-
-def _banded(row: Row, units: Units) -> tuple[list[Penalty], bool]:
-    values, lower, upper, rounded = units.whole(row)
-    least, greatest = int(values[values < 0].sum()), int(values[values > 0].sum())
-    if lower > upper:
-        return [Penalty("never", row.block)], rounded
-    if lower <= least and upper >= greatest:
-        return [], rounded
-    if lower == upper:
-        return [_square(row, values, upper)], rounded
-    kept = values != 0.0
-    weights = slack_weights(upper - lower)
-    band = Penalty("band", row.block, (), row.bits[kept], values[kept], upper, weights)
-    return [band], rounded
-
-
-def _factor(literal: int) -> tuple[float, float]:
-    """Constant and slope of a literal in its bit."""
-    return (1.0, -1.0) if literal % 2 else (0.0, 1.0)
-
-
-def _entries(terms: list[tuple[int, int, float]]) -> tuple[IntArray, IntArray, FloatArray]:
-    first = np.array([min(i, j) for i, j, _ in terms], dtype=np.int64)
-    second = np.array([max(i, j) for i, j, _ in terms], dtype=np.int64)
-    return first, second, np.array([value for *_, value in terms], dtype=np.float64)
-
-
-def _product(literals: tuple[int, ...]) -> tuple[float, IntArray, IntArray, FloatArray]:
-    constant, slope = _factor(literals[0])
-    i = literals[0] // 2
-    if len(literals) == 1:
-        return constant, *_entries([(i, i, slope)])
-    other, rise = _factor(literals[1])
-    j = literals[1] // 2
-    terms = [(i, i, slope * other), (j, j, constant * rise), (i, j, slope * rise)]
-    return constant * other, *_entries(terms)
-
-
-def _triple(literals: tuple[int, ...]) -> tuple[float, IntArray, IntArray, FloatArray]:
-    first, second, last = literals
-    parts = [
-        (1.0, _product((last, first))),
-        (1.0, _product((last, second))),
-        (-1.0, _product((last,))),
-        (1.0, _product((first ^ 1, second ^ 1))),
-    ]
-    constant = sum(sign * part[0] for sign, part in parts)
-    i, j = (np.concatenate([part[k] for _, part in parts]) for k in (1, 2))
-    return constant, i, j, np.concatenate([sign * part[3] for sign, part in parts])
-
-
-def edges_of(rows: Collection[Row], longest: int = 64) -> set[frozenset[int]]:
-    """Return the pairs of literals that some row forbids; rows of up to `longest` bits count."""
-    found = (
-        frozenset(pair)
-        for row in rows
-        if len(row.bits) <= longest
-        for side in knapsacks(row)
-        for pair in pairs_in_conflict(side)
-    )
-    return set(found)

@@ -22,7 +22,7 @@ from gridopt.errors import OptionError, PrecisionError, UnsupportedError
 from gridopt.lowering.bits import Bits, to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.penalties import Penalty, Row, UnitError, Units, penalties_of, polynomial
+from gridopt.lowering.penalties import Penalties, Quadratic, penalties_of
 from gridopt.lowering.reduction import entries_of
 from gridopt.lowering.run_penalties import run_penalty
 from gridopt.lowering.soft import Soft, soft_rows, with_soft
@@ -74,7 +74,7 @@ class Qubo:
         Number of slack bits; they are the last ones.
     rounded : tuple of str
         Rows whose numbers were rounded.
-    labels : tuple of str
+    labels : sequence of str
         Column of the program, or row for slack bits, that each bit belongs to.
     objective_range : float
         Upper bound on the range of the objective over the bits.
@@ -92,7 +92,7 @@ class Qubo:
     resolution: float | None
     n_slack: int
     rounded: tuple[str, ...]
-    labels: tuple[str, ...]
+    labels: Listing[str]
     objective_range: float
     structure: Structure = field(default_factory=Structure)
     soft: tuple[Soft, ...] = ()
@@ -313,13 +313,24 @@ class _Lowered:
         self.bits = to_bits(
             self.grid, options, kept_columns(self.grid.lift, chosen), "cardinality" in native
         )
-        self.rounded = list(self.grid.rounded)
-        self.inequalities: list[Inequality] = []
-        self.left: list[Row] = []
         self.sequences = list(_sequences(program, self.bits.lift))
-        self.penalties = self._penalties()
+        split = penalties_of(
+            self.bits.rows,
+            self.bits.lift.n_in,
+            self.bits.edges,
+            rounding=options.rounds,
+            fallback=options.resolution,
+            leave_inequality=options.inequality_form != "slack" or "inequality" in native,
+            leave_equality=options.inequality_form == "augmented_lagrangian",
+        )
+        if not options.rounds:
+            raise_resolution(options, self.grid.faults, split.faults)
+        self.rounded = (*self.grid.rounded, *split.rounded)
+        self.penalties = split.penalties.with_quadratics(list(self._run_penalties()))
+        kept = [row for row in split.left if "inequality" in native and row.lower != row.upper]
+        self.inequalities = [Inequality(row.bits, row.values, row.lower, row.upper) for row in kept]
         self.soft = soft_rows(
-            self.left,
+            [row for row in split.left if "inequality" not in native or row.lower == row.upper],
             self.objective,
             prices,
             adapts=options.inequality_form == "augmented_lagrangian",
@@ -344,60 +355,33 @@ class _Lowered:
             np.inf if known is None or self.grid.resolution is not None else known,
             structure,
         )
-        factor = np.array([factors.get(penalty.block, 1.0) for penalty in self.penalties])
+        blocks = self.penalties.blocks
+        factor = np.array([factors.get(block, 1.0) for block in blocks] or [1.0])
         with np.errstate(over="ignore"):
-            weights = self.options.penalty * factor * proved
+            weights = self.options.penalty * factor[self.penalties.block] * proved
         if not np.isfinite(weights).all():
             raise PrecisionError(_precision_message(self.penalties, "overflow double precision"))
-        blocks: dict[str, float] = {}
-        for penalty, weight in zip(self.penalties, weights, strict=True):
-            blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight))
+        heaviest = np.zeros(len(blocks))
+        np.maximum.at(heaviest, self.penalties.block, weights)
         with np.errstate(over="ignore", invalid="ignore"):
             assembled = _assembled(objective, self.penalties, weights, self.bits)
         found = replace(
             assembled,
-            penalties=blocks,
+            penalties={
+                name: float(weight)
+                for name, weight in zip(blocks, heaviest, strict=True)
+                if weight > 0.0
+            },
             exact=self.options.penalty >= 1.0 and not self.rounded and not self.soft,
             resolution=self.grid.resolution,
-            rounded=tuple(self.rounded),
+            rounded=self.rounded,
             structure=structure,
             soft=tuple(self.soft),
         )
         _check_precision(found, self.penalties)
         return found
 
-    def _penalties(self) -> list[Penalty]:
-        """Return the penalties, each conflict once, and note what is left to other means."""
-        options = self.options
-        units = Units(rounding=options.rounds, fallback=options.resolution)
-        soft = options.inequality_form != "slack"
-        adapts = options.inequality_form == "augmented_lagrangian"
-        keeps = "inequality" in self.native
-        found: dict[object, Penalty] = {}
-        faults: list[str] = []
-        for row in self.bits.rows:
-            try:
-                split = penalties_of(row, self.bits.edges, units, soft or keeps, adapts)
-            except UnitError as fault:
-                faults.append(f"{row.label} ({fault})")
-                continue
-            self.rounded += [row.label] * split.rounded
-            if split.rest is not None:
-                self._leave(split.rest, keeps)
-            for penalty in split.penalties:
-                key = penalty.literals if penalty.kind == "conflict" else len(found)
-                found.setdefault(key, penalty)
-        if not options.rounds:
-            raise_resolution(options, self.grid.faults, faults)
-        return [*found.values(), *self._run_penalties()]
-
-    def _leave(self, row: Row, keeps: bool) -> None:
-        if keeps and row.lower != row.upper:
-            self.inequalities.append(Inequality(row.bits, row.values, row.lower, row.upper))
-        else:
-            self.left.append(row)
-
-    def _run_penalties(self) -> Iterator[Penalty]:
+    def _run_penalties(self) -> Iterator[Quadratic]:
         if self.program.sequences is None or "sequence" in self.native:
             return
         name = " and ".join(self.program.sequences.rows)
@@ -417,7 +401,7 @@ def _check_program(program: Program, options: Lowering) -> None:
             raise OptionError("Lowering", "encoding", ", ".join(unknown), expected)
 
 
-def _check_precision(qubo: Qubo, penalties: Listing[Penalty]) -> None:
+def _check_precision(qubo: Qubo, penalties: Penalties) -> None:
     """Stop where rounding the largest coefficient loses differences of the objective."""
     sizes = np.abs(qubo.Q.data)
     if not np.isfinite(sizes).all() or not np.isfinite(qubo.offset):
@@ -427,8 +411,8 @@ def _check_precision(qubo: Qubo, penalties: Listing[Penalty]) -> None:
         raise PrecisionError(_precision_message(penalties, what))
 
 
-def _precision_message(penalties: Listing[Penalty], what: str) -> str:
-    blocks = list(dict.fromkeys(penalty.block for penalty in penalties))
+def _precision_message(penalties: Penalties, what: str) -> str:
+    blocks = [penalties.blocks[k] for k in np.unique(penalties.block)]
     named = ", ".join(blocks[:5]) + (f" and {len(blocks) - 5} more" if len(blocks) > 5 else "")
     return (
         f"the penalties of {named} {what}: take a coarser resolution, fewer levels, "
@@ -475,38 +459,34 @@ def objective_over(program: Program, lift: Lift) -> Objective:
     )
 
 
-def _assembled(
-    objective: Objective, penalties: Listing[Penalty], weights: FloatArray, bits: Bits
-) -> Qubo:
-    n_main = len(objective.linear)
-    slack = [penalty.block for penalty in penalties for _ in penalty.slack]
+def _assembled(objective: Objective, penalties: Penalties, weights: FloatArray, bits: Bits) -> Qubo:
+    n_main = penalties.n_bits
+    slack = np.repeat(penalties.block, penalties.n_slack)
     n = n_main + len(slack)
     diagonal = np.arange(n_main)
-    first, second = [diagonal, objective.first], [diagonal, objective.second]
-    value = [objective.linear, objective.value]
-    offset, place = objective.constant, n_main
-    for penalty, weight in zip(penalties, weights, strict=True):
-        own = np.arange(place, place + len(penalty.slack))
-        place += len(own)
-        constant, i, j, terms = polynomial(penalty, own)
-        offset += float(weight) * constant
-        first.append(np.minimum(i, j))
-        second.append(np.maximum(i, j))
-        value.append(float(weight) * terms)
-    matrix = sparse.coo_array(
-        (np.concatenate(value), (np.concatenate(first), np.concatenate(second))), shape=(n, n)
-    ).tocsr()
+    constant, first, second, value = penalties.terms(weights)
+    place = (
+        np.concatenate((diagonal, objective.first, first)),
+        np.concatenate((diagonal, objective.second, second)),
+    )
+    value = np.concatenate((objective.linear, objective.value, value))
+    matrix = sparse.coo_array((value, place), shape=(n, n)).tocsr()
     matrix.eliminate_zeros()
-    main = Lift.columns(n, np.arange(n_main)).matrix.T
+    M = bits.lift.matrix
     return Qubo(
         Q=sparse.csr_array(matrix),
-        offset=offset,
-        lift=Lift(sparse.csr_array(bits.lift.matrix @ main), bits.lift.shift),
+        offset=objective.constant + constant,
+        lift=Lift(
+            sparse.csr_array((M.data, M.indices, M.indptr), shape=(M.shape[0], n)),
+            bits.lift.shift,
+        ),
         penalties={},
         exact=False,
         resolution=None,
         n_slack=len(slack),
         rounded=(),
-        labels=(*bits.labels, *(f"slack of {name}" for name in slack)),
+        labels=replace(
+            bits.labels, more=tuple(f"slack of {penalties.blocks[k]}" for k in slack.tolist())
+        ),
         objective_range=objective.span,
     )

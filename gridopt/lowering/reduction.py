@@ -7,9 +7,9 @@ et al., INFORMS J. Comput. 32, 2020, 473-506).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from scipy import sparse
@@ -28,6 +28,65 @@ _PASSES = 10
 
 
 @dataclass(frozen=True, eq=False)
+class Labels(Sequence[str]):
+    """Names of columns, rows or bits, made as they are read: most of them never are.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        In the order of their numbers.
+    numbers : array of int, (k,)
+        Number of each column or row in those blocks.
+    more : tuple of str
+        Names that come after these.
+    """
+
+    blocks: tuple[Block, ...]
+    numbers: IntArray
+    more: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(blocks: Mapping[str, Block]) -> Labels:
+        """Return the names of all columns (rows) of some blocks."""
+        listed = tuple(block for block in blocks.values() if block.size)
+        return Labels(listed, np.arange(sum(block.size for block in listed)))
+
+    def __len__(self) -> int:
+        return len(self.numbers) + len(self.more)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        if isinstance(place, slice):
+            return tuple(self[k] for k in range(*place.indices(len(self))))
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        k = place % len(self)
+        if k >= len(self.numbers):
+            return self.more[k - len(self.numbers)]
+        number = int(self.numbers[k])
+        block = self.blocks[self._block_of(number)]
+        return str(block.label(number))
+
+    def taken(self, places: IntArray) -> Labels:
+        """Return the names at some places, none of them one of `more`."""
+        return Labels(self.blocks, self.numbers[places])
+
+    @property
+    def block_numbers(self) -> IntArray:
+        """Place in `blocks` of each name but those of `more`, (k,)."""
+        return np.asarray(self._block_of(self.numbers), dtype=np.int64)
+
+    def _block_of(self, number: Any) -> Any:
+        firsts = np.array([block.first for block in self.blocks], dtype=np.int64)
+        return np.searchsorted(firsts, number, side="right") - 1
+
+
+@dataclass(frozen=True, eq=False)
 class Reduced:
     """A program, where its columns and rows come from, and the way back.
 
@@ -37,17 +96,14 @@ class Reduced:
         Its own blocks are flat; the names are here.
     lift : Lift
         To the columns of the original program.
-    columns, rows : tuple of str
-        Labels of the columns and rows, such as ``on[3, 5]``.
-    blocks : tuple of str
-        Row block that each row came from.
+    columns, rows : Labels
+        Of the columns and rows, such as ``on[3, 5]``.
     """
 
     program: Program
     lift: Lift
-    columns: tuple[str, ...]
-    rows: tuple[str, ...]
-    blocks: tuple[str, ...]
+    columns: Labels
+    rows: Labels
 
 
 class Entries(NamedTuple):
@@ -80,13 +136,11 @@ def reduced(program: Program, substitute_sums: bool = True) -> Reduced:
 
 def unreduced(program: Program) -> Reduced:
     """Return `program` with its labels and the identity lift."""
-    blocks = [name for name, block in program.rows.items() for _ in range(block.size)]
     return Reduced(
         program=program,
         lift=Lift.identity(program.n_columns),
-        columns=_labels(program.variables.values()),
-        rows=_labels(program.rows.values()),
-        blocks=tuple(blocks),
+        columns=Labels.of(program.variables),
+        rows=Labels.of(program.rows),
     )
 
 
@@ -204,7 +258,7 @@ def substituted(
         variables=_flat("column", len(kept)),
         rows=_flat("row", program.n_rows),
     )
-    labels = tuple(found.columns[column] for column in kept)
+    labels = found.columns.taken(kept)
     result = replace(found, program=inner, lift=found.lift.after(lift), columns=labels)
     return result if rows is None else _with_rows(result, rows)
 
@@ -355,16 +409,7 @@ def _with_rows(found: Reduced, rows: IntArray) -> Reduced:
         row_upper=program.row_upper[rows],
         rows=_flat("row", len(rows)),
     )
-    return replace(
-        found,
-        program=inner,
-        rows=tuple(found.rows[row] for row in rows),
-        blocks=tuple(found.blocks[row] for row in rows),
-    )
-
-
-def _labels(blocks: Iterable[Block]) -> tuple[str, ...]:
-    return tuple(block.label(int(k)) for block in blocks for k in block.numbers.ravel())
+    return replace(found, program=inner, rows=found.rows.taken(rows))
 
 
 def _flat(name: str, size: int) -> dict[str, Block]:

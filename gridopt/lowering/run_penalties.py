@@ -24,14 +24,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from gridopt.lowering.penalties import Penalty
+from gridopt.lowering.penalties import Quadratic
 from gridopt.lowering.structure import ALWAYS_ON, Sequence
 
 Form = tuple[float, dict[int, float]]
 """A linear form: its constant, and the coefficient of each bit."""
 
 
-def run_penalty(sequence: Sequence, block: str) -> Penalty | None:
+def run_penalty(sequence: Sequence, block: str) -> Quadratic | None:
     """Return the penalty of a sequence, 0 where it holds and at least 1 elsewhere; None if it does.
 
     Parameters
@@ -51,17 +51,18 @@ def run_penalty(sequence: Sequence, block: str) -> Penalty | None:
     bits = sorted(total.bits)
     place = {bit: k for k, bit in enumerate(bits)}
     if not total.terms:
-        return None if not total.constant else Penalty("never", block)
+        nothing = np.zeros(0, dtype=np.int64)
+        never = Quadratic(block, nothing, 0, 1.0, nothing, nothing, np.zeros(0))
+        return never if total.constant else None
     pairs = sorted(total.terms)
 
     def local(bit: int) -> int:
         return place[bit] if bit >= 0 else len(bits) - bit - 1
 
-    return Penalty(
-        "runs",
+    return Quadratic(
         block,
         bits=np.array(bits, dtype=np.int64),
-        slack=(1,) * n_slack,
+        n_slack=n_slack,
         constant=total.constant,
         first=np.array([local(i) for i, _ in pairs], dtype=np.int64),
         second=np.array([local(j) for _, j in pairs], dtype=np.int64),

@@ -28,17 +28,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
-from gridopt.lowering.penalties import Penalty
+from gridopt.lowering.penalties import Penalties
+from gridopt.lowering.penalty_kernels import CONFLICT, TRIPLET, rises_by_literal
 from gridopt.lowering.structure import Structure
-
-_SMALL = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +89,7 @@ class Objective:
 
 def proved_weights(
     objective: Objective,
-    penalties: Sequence[Penalty],
+    penalties: Penalties,
     upper_bound: float = np.inf,
     structure: Structure | None = None,
 ) -> FloatArray:
@@ -100,7 +98,7 @@ def proved_weights(
     Parameters
     ----------
     objective : Objective
-    penalties : sequence of Penalty
+    penalties : Penalties
     upper_bound : float
         Of the objective at some state that holds every row, where one is known.
     structure : Structure or None
@@ -111,28 +109,23 @@ def proved_weights(
     The margin is 1 in the objective's unit, or its range where that is less.
     """
     margin = min(1.0, objective.span) or 1.0
-    kept = structure or Structure()
-    group = components(len(objective.linear), penalties, kept)
-    by_group = _by_component(objective, penalties, kept, group) + margin
-    by_literal = _ByLiteral(objective, penalties, kept)
-    known = max(upper_bound - objective.least, 0.0) + margin
-    weights = np.zeros(len(penalties))
-    for k, penalty in enumerate(penalties):
-        touched = penalty.touches()
-        general = by_group[group[touched[0]]] if len(touched) else objective.span + margin
-        weights[k] = min(general, by_literal.rise(penalty) + margin, known)
-    return weights
+    rules = [rule.bits[rule.bits >= 0] for rule in (structure or Structure()).rules]
+    group = _components(penalties, rules)
+    held = _Held(penalties, structure or Structure(), group)
+    by_group = np.append(_by_component(objective, group, held), objective.span)
+    known = max(upper_bound - objective.least, 0.0)
+    rise = _by_literal(objective, penalties, rules)
+    return np.asarray(np.minimum(np.minimum(by_group[held.home], rise), known) + margin)
 
 
-def components(
-    n_bits: int, penalties: Sequence[Penalty], structure: Structure | None = None
-) -> IntArray:
+def _components(penalties: Penalties, rules: Sequence[IntArray]) -> IntArray:
     """Return the number of the component of each bit; bits that share a row are in one, (n,)."""
-    touched = [penalty.touches() for penalty in penalties]
-    touched += [rule.bits[rule.bits >= 0] for rule in structure.rules] if structure else []
-    pairs = [(int(bits[0]), int(bit)) for bits in touched for bit in bits[1:]]
-    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return components_of(n_bits, ends[:, 0], ends[:, 1])
+    bits = penalties.bits
+    first = bits[penalties.start[penalties.owner]]
+    is_main = bits < penalties.n_bits
+    firsts = [first[is_main], *(np.repeat(rule[:1], len(rule)) for rule in rules)]
+    seconds = [bits[is_main], *rules]
+    return components_of(penalties.n_bits, np.concatenate(firsts), np.concatenate(seconds))
 
 
 def components_of(n: int, first: IntArray, second: IntArray) -> IntArray:
@@ -141,9 +134,34 @@ def components_of(n: int, first: IntArray, second: IntArray) -> IntArray:
     return np.asarray(csgraph.connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def _by_component(
-    objective: Objective, penalties: Sequence[Penalty], structure: Structure, group: IntArray
-) -> FloatArray:
+class _Held:
+    """The component of each penalty, and which hold their rows with all bits alike.
+
+    Attributes
+    ----------
+    home : array of int, (p,)
+        Component of each penalty; −1 where it has no bits.
+    """
+
+    def __init__(self, penalties: Penalties, structure: Structure, group: IntArray) -> None:
+        self._penalties, self._structure, self._group = penalties, structure, group
+        has_bits = np.diff(penalties.start) > 0
+        self.home = np.full(len(penalties), -1)
+        self.home[has_bits] = group[penalties.bits[penalties.start[:-1][has_bits]]]
+
+    def at(self, value: int) -> BoolArray:
+        """Return whether each component holds its rows with every bit at `value`, (groups,)."""
+        right = np.ones(int(self._group.max(initial=-1)) + 2, dtype=np.bool_)
+        right[self.home[~self._penalties.holds_at(value)]] = False  # the last one stands for none
+        alike = np.full(len(self._group), bool(value))
+        for rule in self._structure.rules:
+            decided = rule.bits[rule.bits >= 0]
+            if len(decided) and not rule.holds(alike):
+                right[self._group[decided[0]]] = False
+        return right[:-1]
+
+
+def _by_component(objective: Objective, group: IntArray, held: _Held) -> FloatArray:
     """Return D of each component (see the module), (groups,)."""
     n_groups = int(group.max(initial=-1)) + 1
     inside = group[objective.first] == group[objective.second]
@@ -162,108 +180,21 @@ def _by_component(
     own = own + np.bincount(objective.second, inner, len(group))
     to_on = per_group(np.maximum(high + own, 0.0), saved)
     for value, bound in ((0, to_off), (1, to_on)):
-        right = _holds_at(penalties, structure, group, n_groups, value)
-        either = np.where(right, np.minimum(either, bound), either)
+        either = np.where(held.at(value), np.minimum(either, bound), either)
     return either
 
 
-def _holds_at(
-    penalties: Sequence[Penalty],
-    structure: Structure,
-    group: IntArray,
-    n_groups: int,
-    value: int,
-) -> BoolArray:
-    """Return whether each component holds its rows with every bit at `value`, (groups,)."""
-    right = np.ones(n_groups, dtype=np.bool_)
-    for penalty in penalties:
-        touched = penalty.touches()
-        if len(touched) and not _is_held(penalty, value):
-            right[group[touched[0]]] = False
-    alike = np.full(len(group), bool(value))
-    for rule in structure.rules:
-        decided = rule.bits[rule.bits >= 0]
-        if len(decided) and not rule.holds(alike):
-            right[group[decided[0]]] = False
-    return right
-
-
-def _is_held(penalty: Penalty, value: int) -> bool:
-    if penalty.kind in {"conflict", "triple"}:
-        return not all(value != literal % 2 for literal in penalty.literals)
-    if penalty.kind == "runs":
-        # auxiliary bits are 0 here: where that is not best for them, the answer is no
-        mine = np.maximum(penalty.first, penalty.second) < len(penalty.bits)
-        return abs(penalty.constant + value * float(penalty.values[mine].sum())) < _SMALL
-    rest = penalty.side - value * float(penalty.values.sum())
-    reach = sum(penalty.slack) + 1 if penalty.kind == "band" else 0
-    return 0.0 <= rest <= reach
-
-
-class _ByLiteral:
-    """Finds how much switching off a literal of a conflict can cost, where that is safe."""
-
-    def __init__(
-        self, objective: Objective, penalties: Sequence[Penalty], structure: Structure
-    ) -> None:
-        self._low, self._high = objective.slopes()
-        self._hard = {int(bit) for rule in structure.rules for bit in rule.bits if bit >= 0}
-        self._partners: dict[int, set[int]] = {}
-        self._triples: dict[int, list[tuple[int, ...]]] = {}
-        for penalty in penalties:
-            self._note(penalty)
-
-    def rise(self, penalty: Penalty) -> float:
-        """Return the least bound on the rise over the safe literals of a conflict, else inf."""
-        if penalty.kind != "conflict":
-            return float("inf")
-        literals = penalty.literals
-        choices = [(literals[0], literals[-1]), (literals[-1], literals[0])]
-        return min(
-            (self._cost(off) for off, held in choices if self._is_safe(off, held)),
-            default=float("inf"),
-        )
-
-    def _note(self, penalty: Penalty) -> None:
-        literals = penalty.literals
-        if penalty.kind == "conflict":
-            for literal, other in ((literals[0], literals[-1]), (literals[-1], literals[0])):
-                self._partners.setdefault(literal, set()).add(other)
-        elif penalty.kind == "triple":
-            for literal in literals:
-                self._triples.setdefault(literal // 2, []).append(literals)
-        else:
-            self._hard.update(int(bit) for bit in penalty.bits)
-
-    def _cost(self, literal: int) -> float:
-        bit = literal // 2
-        return float(max(self._high[bit] if literal % 2 else -self._low[bit], 0.0))
-
-    def _is_safe(self, off: int, held: int) -> bool:
-        # A conflict of the complement with what `held` excludes cannot be broken.
-        if off // 2 in self._hard or self._partners.get(off ^ 1, set()) - {held ^ 1}:
-            return False
-        triples = self._triples.get(off // 2, [])
-        return not any(_rises(triple, off, held) for triple in triples)
-
-
-def _rises(triple: tuple[int, ...], off: int, held: int) -> bool:
-    """Return whether the penalty of `triple` can rise as `off` is switched off while `held`."""
-    bits = sorted({literal // 2 for literal in triple})
-    for values in product((0, 1), repeat=len(bits)):
-        z = dict(zip(bits, values, strict=True))
-        if not _is_on(off, z) or (held != off and not _is_on(held, z)):
-            continue
-        after = {**z, off // 2: 1 - z[off // 2]}
-        if _triple_value(triple, after) > _triple_value(triple, z):
-            return True
-    return False
-
-
-def _is_on(literal: int, z: dict[int, int]) -> bool:
-    return z.get(literal // 2, 1 - literal % 2) != literal % 2
-
-
-def _triple_value(triple: tuple[int, ...], z: dict[int, int]) -> int:
-    first, second, last = (z[literal // 2] ^ (literal % 2) for literal in triple)
-    return last * (first + second - 1) + (1 - first) * (1 - second)
+def _by_literal(
+    objective: Objective, penalties: Penalties, rules: Sequence[IntArray]
+) -> FloatArray:
+    """Return how much f can rise as a safe literal of each conflict is switched off, else inf."""
+    is_hard = np.zeros(penalties.n_bits, dtype=np.bool_)
+    for rule in rules:
+        is_hard[rule] = True
+    bits = penalties.bits
+    is_other = ~np.isin(penalties.kind, (CONFLICT, TRIPLET))[penalties.owner]
+    is_hard[bits[is_other & (bits < penalties.n_bits)]] = True
+    rise = np.empty(len(penalties))
+    low, high = objective.slopes()
+    rises_by_literal(penalties.kind, penalties.start, penalties.item, low, high, is_hard, rise)
+    return rise

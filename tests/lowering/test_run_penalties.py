@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridopt.arrays import FloatArray
-from gridopt.lowering.penalties import Penalty, polynomial
+from gridopt.lowering.penalties import Quadratic
 from gridopt.lowering.run_penalties import run_penalty
 from gridopt.lowering.structure import ALWAYS_OFF, ALWAYS_ON, Sequence
 
@@ -27,13 +27,13 @@ def states(n: int) -> FloatArray:
     return ((np.arange(1 << n)[:, None] >> np.arange(n)) & 1).astype(np.float64)
 
 
-def values(penalty: Penalty, n: int) -> FloatArray:
+def values(penalty: Quadratic, n: int) -> FloatArray:
     """Return the penalty of each state of n bits, its auxiliary bits chosen best."""
-    slack = np.arange(n, n + len(penalty.slack))
-    constant, first, second, terms = polynomial(penalty, slack)
-    every = states(n + len(slack))
-    total = constant + (every[:, first] * every[:, second]) @ terms
-    return np.asarray(total.reshape(1 << len(slack), 1 << n).min(axis=0))
+    number = np.append(penalty.bits, n + np.arange(penalty.n_slack))
+    first, second = number[penalty.first], number[penalty.second]
+    every = states(n + penalty.n_slack)
+    total = penalty.constant + (every[:, first] * every[:, second]) @ penalty.values
+    return np.asarray(total.reshape(1 << penalty.n_slack, 1 << n).min(axis=0))
 
 
 @settings(derandomize=True, max_examples=300, deadline=None)
@@ -49,11 +49,11 @@ def test_penalty_is_zero_exactly_where_the_rule_holds(sequence: Sequence) -> Non
     assert (np.abs(found[holds]) < 1e-9).all()
     assert (found[~holds] >= 1.0 - 1e-9).all()
     equal = sequence.min_on == sequence.min_off
-    assert len(penalty.slack) <= (0 if equal else n)
+    assert penalty.n_slack <= (0 if equal else n)
 
 
 def test_equal_least_lengths_take_no_auxiliary_bit() -> None:
     penalty = run_penalty(Sequence(np.arange(24), 8, 8, -9), "runs")
     assert penalty is not None
-    assert penalty.slack == ()
+    assert penalty.n_slack == 0
     assert len(penalty.bits) == 24
