@@ -15,7 +15,7 @@ from gridopt.arrays import BoolArray, FloatArray
 from gridopt.errors import ResolutionError, UnsupportedError
 from gridopt.lowering.lift import Lift
 from gridopt.lowering.reduction import Reduced, open_columns, reduced, substituted, without_rows
-from gridopt.lowering.row_kernels import all_multiples, fill_units
+from gridopt.lowering.row_kernels import fill_units, round_equalities
 from gridopt.program import Integrality, Program
 from gridopt.solver import check_option, is_number
 
@@ -280,23 +280,22 @@ def _with_rounded_equalities(
     No point of the grid would hold most of them otherwise; rounded, the finest column closes any
     difference. Returns the program, the units and the rows that changed.
     """
-    A, sides, unit = program.A.copy(), program.row_lower.copy(), unit.copy()
-    changed = []
-    for row in np.flatnonzero((program.row_lower == program.row_upper) & np.isfinite(unit)):
-        part = slice(A.indptr[row], A.indptr[row + 1])
-        columns, values = A.indices[part], A.data[part]
-        moving = was_continuous[columns]
-        least = np.abs(values[moving]).min()
-        base = unit[row] if is_stated[columns[moving]].all() else least
-        if all_multiples(base, values, float(sides[row])):
-            continue
-        A.data[part] = np.rint(values / least) * least
-        sides[row] = np.rint(sides[row] / least) * least
-        unit[row] = least
-        changed.append(int(row))
+    A, unit = program.A.copy(), unit.copy()
+    lower, upper = program.row_lower.copy(), program.row_upper.copy()
+    changed = np.zeros(program.n_rows, dtype=np.bool_)
+    round_equalities(
+        A.indptr.astype(np.int64),
+        A.data,
+        lower,
+        upper,
+        unit,
+        was_continuous[A.indices],
+        is_stated[A.indices],
+        changed,
+    )
     A.eliminate_zeros()
-    upper = np.where(program.row_lower == program.row_upper, sides, program.row_upper)
-    return replace(program, A=A, row_lower=sides, row_upper=upper), unit, changed
+    rounded = replace(program, A=A, row_lower=lower, row_upper=upper)
+    return rounded, unit, np.flatnonzero(changed).tolist()
 
 
 def _check_bounded(found: Reduced) -> None:

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -213,16 +214,20 @@ class Penalties:
     def __len__(self) -> int:
         return len(self.kind)
 
-    @property
+    @cached_property
     def owner(self) -> IntArray:
         """Penalty of each item, (k,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.start))
 
-    @property
+    @cached_property
+    def has_literals(self) -> BoolArray:
+        """Whether its items are literals, (p,)."""
+        return np.asarray((self.kind == CONFLICT) | (self.kind == TRIPLET))
+
+    @cached_property
     def bits(self) -> IntArray:
         """Bit of each item, slack bits among them, (k,)."""
-        is_literal = np.isin(self.kind, (CONFLICT, TRIPLET))[self.owner]
-        return np.where(is_literal, self.item // 2, self.item)
+        return np.where(self.has_literals[self.owner], self.item // 2, self.item)
 
     def with_quadratics(self, quadratics: Sequence[Quadratic]) -> Penalties:
         """Return these penalties and more."""
@@ -255,7 +260,7 @@ class Penalties:
         own = self.side - value * np.bincount(owner, np.where(is_slack, 0.0, self.value), n)
         reach = np.bincount(owner, np.where(is_slack, self.value, 0.0), n) + (self.kind == BAND)
         held = np.where(
-            np.isin(self.kind, (CONFLICT, TRIPLET)),
+            self.has_literals,
             on < np.diff(self.start),
             (own >= 0.0) & (own <= reach),
         )
@@ -365,9 +370,9 @@ def _written(rows: Rows, space: int) -> kernels.Written:
     longest = int(np.diff(rows.start).max(initial=0)) + 3
     return kernels.Written(
         penalty=np.empty((most, 4), dtype=np.int64),
-        side=np.empty(most),
+        side=np.zeros(most),
         item=np.empty(2 * most, dtype=np.int64),
-        value=np.empty(2 * most),
+        value=np.zeros(2 * most),
         state=np.zeros(len(rows), dtype=np.int64),
         rest=np.zeros((len(rows), 2)),
         table=np.full(power_above(2 * most), EMPTY),

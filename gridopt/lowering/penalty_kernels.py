@@ -28,8 +28,11 @@ from gridopt.lowering.row_kernels import (
     whole_sides,
 )
 
-CONFLICT, TRIPLET, SQUARE, BAND, NEVER, RUNS = range(6)
-"""Kinds of penalties: see `gridopt.lowering.penalties`."""
+CONFLICT, TRIPLET, SQUARE, BAND, NEVER, RUNS = np.arange(6)
+"""Kinds of penalties: see `gridopt.lowering.penalties`. No plain numbers, for each of which a loop
+would be compiled anew."""
+
+_NONE = np.int64(0)
 
 WHOLE, ROUNDED, FAULTY, LEFT = range(4)
 """What has become of a row: all fine, rounded, without a unit, or (partly) left as it is."""
@@ -144,13 +147,14 @@ def _write_side(
     """Write a side that needs no slack, its literals as `_kind` has left them."""
     literals, n = out.literals, len(values)
     if kind == IMPOSSIBLE:
-        _close(out.penalty, out.side, out.used, NEVER, row, 0.0, 0)
+        _close(out.penalty, out.side, out.used, NEVER, row, 0.0, _NONE)
     elif kind == PAIR:
-        _write_conflict(out, row, literals[0], literals[1], n_bits)
+        out.weights[:2] = 1.0
+        _write_conflicts(out, row, 2, 1.0, n_bits)
     elif kind == TRIPLE:
         for k in range(3):
             _write_item(out.item, out.value, out.used, literals[k], 0.0)
-        _close(out.penalty, out.side, out.used, TRIPLET, row, 0.0, 0)
+        _close(out.penalty, out.side, out.used, TRIPLET, row, 0.0, _NONE)
     elif kind == CONFLICTS:
         for k in range(n):
             side += max(-sign * values[k], 0.0)
@@ -159,29 +163,28 @@ def _write_side(
 
 @jit
 def _write_conflicts(out: Written, row: int, n: int, limit: float, n_bits: int) -> None:
-    literals, weights = out.literals, out.weights
+    """Write the pairs that weigh more than `limit`, and what does alone, each of them once."""
+    literals, weights, table, items = out.literals, out.weights, out.table, out.item
+    number, item = out.used[PENALTIES], out.used[ITEMS]
     for i in range(n):
-        if weights[i] > limit:
-            _write_conflict(out, row, literals[i], literals[i], n_bits)
-            continue
-        for j in range(i + 1, n):
-            if weights[i] + weights[j] <= limit:
+        is_alone = weights[i] > limit
+        for j in range(i + (not is_alone), n):
+            if j > i and (is_alone or weights[i] + weights[j] <= limit):
                 break
-            _write_conflict(out, row, literals[i], literals[j], n_bits)
-
-
-@jit
-def _write_conflict(out: Written, row: int, first: int, second: int, n_bits: int) -> None:
-    """Write a conflict, each of them once."""
-    key = key_of(first, second, n_bits)
-    place = slot_of(out.table, key)
-    if out.table[place] != EMPTY:
-        return
-    out.table[place] = key
-    _write_item(out.item, out.value, out.used, min(first, second), 0.0)
-    if first != second:
-        _write_item(out.item, out.value, out.used, max(first, second), 0.0)
-    _close(out.penalty, out.side, out.used, CONFLICT, row, 0.0, 0)
+            key = key_of(literals[i], literals[j], n_bits)
+            place = slot_of(table, key)
+            if table[place] != EMPTY:
+                continue
+            if number >= len(out.penalty) or item + 2 > len(items):
+                raise OverflowError
+            table[place] = key
+            items[item] = min(literals[i], literals[j])
+            items[item + 1 - is_alone] = max(literals[i], literals[j])
+            item += 2 - is_alone
+            out.penalty[number, KIND], out.penalty[number, ROW] = CONFLICT, row
+            out.penalty[number, N_SLACK], out.penalty[number, END] = 0, item
+            number += 1
+    out.used[PENALTIES], out.used[ITEMS] = number, item
 
 
 @jit
@@ -199,16 +202,21 @@ def _write_whole(
     """Write a row in whole numbers of its unit, with slack bits where its sides differ."""
     low, high, least, greatest = whole_sides(values, lower, upper, unit, is_rounded)
     if low > high:
-        _close(out.penalty, out.side, out.used, NEVER, row, 0.0, 0)
+        _close(out.penalty, out.side, out.used, NEVER, row, 0.0, _NONE)
         return
     if lower != upper and low <= least and high >= greatest:
         return
+    items, of_items, n = out.item, out.value, out.used[ITEMS]
+    if n + len(bits) > len(items):
+        raise OverflowError
     for k in range(len(bits)):
         value = np.rint(values[k] / unit)
         if value != 0.0:
-            _write_item(out.item, out.value, out.used, bits[k], value)
+            items[n], of_items[n] = bits[k], value
+            n += 1
+    out.used[ITEMS] = n
     if low == high:
-        _close(out.penalty, out.side, out.used, SQUARE, row, high, 0)
+        _close(out.penalty, out.side, out.used, SQUARE, row, high, _NONE)
         return
     n_slack = _write_slack(out, int(high - low), n_bits + out.used[SLACK])
     out.used[SLACK] += n_slack
@@ -386,7 +394,7 @@ def write_terms(
     value: FloatArray,
 ) -> tuple[int, float]:
     """Write the sum of all penalties as terms value · z_first · z_second and a constant."""
-    n, constant = 0, 0.0
+    n, constant = _NONE, 0.0
     for p in range(len(kind)):
         weight = weights[p]
         items = item[start[p] : start[p + 1]]
@@ -436,3 +444,45 @@ def _product(
     first[n + 1], second[n + 1], value[n + 1] = b, b, weight * constant * rise
     first[n + 2], second[n + 2], value[n + 2] = min(a, b), max(a, b), weight * slope * rise
     return n + 3, weight * constant * other
+
+
+@jit
+def summed(
+    first: IntArray, second: IntArray, value: FloatArray, n: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return Σ value at (first, second) as compressed rows, (n, n), columns in order, no zeros.
+
+    Entries are counted into the order of their columns, then of their rows.
+    """
+    order = _counted(second, np.arange(len(first)), n)
+    order = _counted(first, order, n)
+    start = np.zeros(n + 1, dtype=np.int64)
+    column, total = np.empty(len(first), dtype=np.int64), np.empty(len(first))
+    used, k = 0, 0
+    while k < len(order):
+        i, j, added = first[order[k]], second[order[k]], 0.0
+        while k < len(order) and first[order[k]] == i and second[order[k]] == j:
+            added += value[order[k]]
+            k += 1
+        if added != 0.0:
+            column[used], total[used] = j, added
+            used += 1
+            start[i + 1] += 1
+    for row in range(n):
+        start[row + 1] += start[row]
+    return start, column[:used], total[:used]
+
+
+@jit
+def _counted(key: IntArray, order: IntArray, n: int) -> IntArray:
+    """Return `order` sorted by key, the order of equal ones unchanged."""
+    place = np.zeros(n + 1, dtype=np.int64)
+    for k in key:
+        place[k + 1] += 1
+    for k in range(n):
+        place[k + 1] += place[k]
+    found = np.empty_like(order)
+    for number in order:
+        found[place[key[number]]] = number
+        place[key[number]] += 1
+    return found

@@ -23,7 +23,8 @@ from gridopt.lowering.bits import Bits, to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.lowering.lift import Lift
 from gridopt.lowering.penalties import Penalties, Quadratic, penalties_of
-from gridopt.lowering.reduction import entries_of
+from gridopt.lowering.penalty_kernels import summed
+from gridopt.lowering.reduction import entries_of, quadratic_after
 from gridopt.lowering.run_penalties import run_penalty
 from gridopt.lowering.soft import Soft, soft_rows, with_soft
 from gridopt.lowering.structure import (
@@ -446,7 +447,7 @@ def objective_over(program: Program, lift: Lift) -> Objective:
     M, shift = lift.matrix, lift.shift
     on_shift = np.asarray(program.Q @ shift)
     linear = np.asarray(M.T @ (program.c + 2.0 * on_shift))
-    entries = entries_of(sparse.csr_array(M.T @ program.Q @ M))
+    entries = entries_of(quadratic_after(program.Q, M))
     own = entries.row == entries.column
     np.add.at(linear, entries.row[own], entries.value[own])
     above = entries.row < entries.column
@@ -465,16 +466,16 @@ def _assembled(objective: Objective, penalties: Penalties, weights: FloatArray, 
     n = n_main + len(slack)
     diagonal = np.arange(n_main)
     constant, first, second, value = penalties.terms(weights)
-    place = (
+    start, column, total = summed(
         np.concatenate((diagonal, objective.first, first)),
         np.concatenate((diagonal, objective.second, second)),
+        np.concatenate((objective.linear, objective.value, value)),
+        n,
     )
-    value = np.concatenate((objective.linear, objective.value, value))
-    matrix = sparse.coo_array((value, place), shape=(n, n)).tocsr()
-    matrix.eliminate_zeros()
+    named = [f"slack of {block}" for block in penalties.blocks]
     M = bits.lift.matrix
     return Qubo(
-        Q=sparse.csr_array(matrix),
+        Q=sparse.csr_array((total, column, start), shape=(n, n)),
         offset=objective.constant + constant,
         lift=Lift(
             sparse.csr_array((M.data, M.indices, M.indptr), shape=(M.shape[0], n)),
@@ -485,8 +486,6 @@ def _assembled(objective: Objective, penalties: Penalties, weights: FloatArray, 
         resolution=None,
         n_slack=len(slack),
         rounded=(),
-        labels=replace(
-            bits.labels, more=tuple(f"slack of {penalties.blocks[k]}" for k in slack.tolist())
-        ),
+        labels=replace(bits.labels, more=tuple(map(named.__getitem__, slack.tolist()))),
         objective_range=objective.span,
     )

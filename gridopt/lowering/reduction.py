@@ -166,6 +166,8 @@ def without_fixed_columns(found: Reduced) -> Reduced:
     """Drop the columns whose two bounds are the same."""
     program = found.program
     kept = np.flatnonzero(program.lower < program.upper)
+    if len(kept) == program.n_columns:
+        return found
     shift = np.where(program.lower < program.upper, 0.0, program.lower)
     return substituted(found, Lift.columns(program.n_columns, kept, shift=shift), kept)
 
@@ -239,7 +241,7 @@ def substituted(
     program = found.program
     M, shift = lift.matrix, lift.shift
     on_shift = np.asarray(program.Q @ shift)
-    quadratic = sparse.csr_array(M.T @ program.Q @ M)
+    quadratic = quadratic_after(program.Q, M)
     matrix = sparse.csr_array(program.A @ M)
     matrix.data[np.abs(matrix.data) < SMALL * _scale(program.A)] = 0.0
     matrix.eliminate_zeros()
@@ -261,6 +263,13 @@ def substituted(
     labels = found.columns.taken(kept)
     result = replace(found, program=inner, lift=found.lift.after(lift), columns=labels)
     return result if rows is None else _with_rows(result, rows)
+
+
+def quadratic_after(Q: sparse.csr_array, M: sparse.csr_array) -> sparse.csr_array:
+    """Return M'QM."""
+    if not Q.nnz:
+        return sparse.csr_array((M.shape[1], M.shape[1]))
+    return sparse.csr_array(M.T @ Q @ M)
 
 
 def activity(program: Program) -> Activity:

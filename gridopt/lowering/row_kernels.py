@@ -192,7 +192,7 @@ def common_unit_of(values: FloatArray, side: float) -> float:
         largest = max(largest, abs(value))
     if largest == 0.0:
         return 1.0
-    multiple = _multiple(1, side, largest)
+    multiple = _multiple(np.int64(1), side, largest)
     for value in values:
         multiple = _multiple(multiple, value, largest)
     return largest / multiple if multiple else NO_UNIT
@@ -317,3 +317,32 @@ def fill_units(
         if len(steps):
             common = common_unit_of(steps, stated)
             unit[row] = steps.min() if common == NO_UNIT else common
+
+
+@jit
+def round_equalities(
+    start: IntArray,
+    values: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    unit: FloatArray,
+    is_moving: BoolArray,
+    is_stated: BoolArray,
+    changed: BoolArray,
+) -> None:
+    """Round equalities with a unit to multiples of the least step of a moving entry, in place.
+
+    Those are left that are multiples of their unit where all moving entries are of the stated step,
+    else of the least step.
+    """
+    for row in range(len(unit)):
+        if lower[row] != upper[row] or math.isnan(unit[row]):
+            continue
+        part = slice(start[row], start[row + 1])
+        numbers = values[part]
+        least = np.abs(numbers[is_moving[part]]).min()
+        base = unit[row] if np.all(is_stated[part] | ~is_moving[part]) else least
+        if not all_multiples(base, numbers, lower[row]):
+            numbers[:] = np.rint(numbers / least) * least
+            lower[row] = np.rint(lower[row] / least) * least
+            upper[row], unit[row], changed[row] = lower[row], least, True

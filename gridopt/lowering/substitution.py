@@ -54,6 +54,9 @@ LONGEST = 64
 GONE = -1
 """Size of a row that is no more."""
 
+_NONE, _ONE, _NEVER = np.int64(0), np.int64(1), np.bool_(False)
+"""No plain numbers, for each of which a loop would be compiled anew."""
+
 _WHOLE = 1e-6
 _ROUNDING = 1e-12
 _IMPOSSIBLE = 1000
@@ -160,10 +163,16 @@ def _note_conflicts(
 
 @jit
 def _link(work: Work, row: int) -> None:
-    first = work.row[row, START]
-    for place in range(first, first + work.row[row, SIZE]):
-        _link_bit(work.link, work.bit, work.used, row, work.entry_bit[place])
-    _mark(work, row)
+    first, last, size = work.row[row, START], work.used[LINKS], work.row[row, SIZE]
+    bits, link, bit = work.entry_bit, work.link, work.bit
+    if last + size > len(link):
+        raise OverflowError
+    for k in range(size):
+        number = bits[first + k]
+        link[last + k, 0], link[last + k, 1] = row, bit[number, HEAD]
+        bit[number, HEAD] = last + k
+    work.used[LINKS] = last + size
+    _mark(work.row, work.side, bits, bit, row)
 
 
 @jit
@@ -177,14 +186,15 @@ def _link_bit(link: IntArray, bit: IntArray, count: IntArray, row: int, number: 
 
 
 @jit
-def _mark(work: Work, row: int) -> None:
+def _mark(rows: IntArray, sides: FloatArray, entry_bit: IntArray, bits: IntArray, row: int) -> None:
     """Note that the bits of a row are worth a try, now that it has changed."""
-    side, first = work.side[row], work.row[row, START]
-    is_definition = side[LOWER] == side[UPPER] and math.isnan(side[UNIT])
-    for place in range(first, first + work.row[row, SIZE]):
-        bit = work.entry_bit[place]
-        work.bit[bit, IN_EQUALITY] |= is_definition
-        work.bit[bit, MAY_LEAVE] = work.bit[bit, IN_EQUALITY]
+    first, size = rows[row, START], rows[row, SIZE]
+    is_equality = sides[row, LOWER] == sides[row, UPPER]
+    is_definition = is_equality and math.isnan(sides[row, UNIT])
+    for place in range(first, first + size):
+        bit = entry_bit[place]
+        bits[bit, IN_EQUALITY] |= is_definition
+        bits[bit, MAY_LEAVE] = bits[bit, IN_EQUALITY]
 
 
 @jit
@@ -236,7 +246,7 @@ def _settle(work: Work) -> None:
         if gone != EMPTY:
             continue
         if first == second:
-            _substitute(work, first // 2, 0, float(first % 2))
+            _substitute(work, first // 2, _NONE, float(first % 2))
         elif has_edge(work.edges.table, first ^ 1, second ^ 1, n_bits):
             _merge(work, first, second)
 
@@ -249,9 +259,9 @@ def _merge(work: Work, first: int, second: int) -> None:
     if work.bit[second // 2, IS_HELD]:
         return
     same = first % 2 != second % 2
-    terms_bit, terms = _terms(work, 1)
+    terms_bit, terms = _terms(work, _ONE)
     terms_bit[0], terms[0] = first // 2, 1.0 if same else -1.0
-    _substitute(work, second // 2, 1, 0.0 if same else 1.0)
+    _substitute(work, second // 2, _ONE, 0.0 if same else 1.0)
 
 
 @jit
@@ -363,7 +373,7 @@ def _slack_bits(
     """Return how many slack bits a row would take."""
     if lower == upper or _is_free(bits, values, lower, upper, table, n_bits, literals, weights):
         return 0
-    unit, rounded = unit_of_row(values, lower, upper, unit, False, np.nan)
+    unit, rounded = unit_of_row(values, lower, upper, unit, _NEVER, np.nan)
     if unit == NO_UNIT:
         return _IMPOSSIBLE
     low, high, _, _ = whole_sides(values, lower, upper, unit, rounded)
@@ -405,7 +415,7 @@ def _put(
     new_values: FloatArray,
 ) -> tuple[int, float]:
     """Fill in a row with `bit` replaced by Σ terms · others; return its size and bit's factor."""
-    factor = values[_place(bits, 0, len(bits), bit)]
+    factor = values[_place(bits, _NONE, len(bits), bit)]
     n, i, j, largest = 0, 0, 0, 0.0
     while i < len(bits) or j < len(others):
         if i < len(bits) and bits[i] == bit:
@@ -450,9 +460,9 @@ def _substitute(work: Work, bit: int, n_terms: int, shift: float) -> None:
         work.side[row, LOWER] -= factor * shift
         work.side[row, UPPER] -= factor * shift
         for place in range(size):
-            if _place(others, 0, n_terms, work.new_bits[place]) != EMPTY:
+            if _place(others, _NONE, n_terms, work.new_bits[place]) != EMPTY:
                 _link_bit(work.link, work.bit, work.used, row, work.new_bits[place])
-        _mark(work, row)
+        _mark(work.row, work.side, work.entry_bit, work.bit, row)
         _note_edges(work, row)
 
 
@@ -500,7 +510,7 @@ def resolve(
     Row k of it is bit k where that is kept, else by its definition, later ones first: only later
     ones stand in a definition. ``start`` and ``start + 1`` of (n + 1, 2) are where a row lies.
     """
-    used, at = 0, np.full(len(place), EMPTY)
+    used, at = _NONE, np.full(len(place), EMPTY)
     for number in range(work.used[DEFINED] - 1, -1, -1):
         bit, first, moved = work.definition[number, BIT], used, work.shift[number]
         for term in range(work.definition[number, FIRST], work.definition[number, LAST]):

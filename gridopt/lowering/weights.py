@@ -35,7 +35,7 @@ from scipy.sparse import csgraph
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.lowering.penalties import Penalties
-from gridopt.lowering.penalty_kernels import CONFLICT, TRIPLET, rises_by_literal
+from gridopt.lowering.penalty_kernels import rises_by_literal
 from gridopt.lowering.structure import Structure
 
 
@@ -192,7 +192,7 @@ def _by_literal(
     for rule in rules:
         is_hard[rule] = True
     bits = penalties.bits
-    is_other = ~np.isin(penalties.kind, (CONFLICT, TRIPLET))[penalties.owner]
+    is_other = ~penalties.has_literals[penalties.owner]
     is_hard[bits[is_other & (bits < penalties.n_bits)]] = True
     rise = np.empty(len(penalties))
     low, high = objective.slopes()
