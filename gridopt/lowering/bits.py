@@ -27,7 +27,7 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
-from gridopt.lowering.encoding import Discretized, Lowering
+from gridopt.lowering.encoding import ENCODINGS, Discretized, Lowering
 from gridopt.lowering.lift import Lift
 from gridopt.lowering.penalties import Row, Rows, counting_weights, power_above, with_space
 from gridopt.lowering.reduction import Labels
@@ -128,11 +128,11 @@ def to_bits(
 
 
 class _Digits(NamedTuple):
-    """The bits of column c are those from ``start[c]`` to ``start[c + 1]``; its encoding."""
+    """The bits of column c are those from ``start[c]`` on; its place in `ENCODINGS`."""
 
     start: IntArray
     weights: FloatArray
-    codes: tuple[str, ...]
+    code: IntArray
 
 
 def block_of(label: str) -> str:
@@ -143,19 +143,16 @@ def block_of(label: str) -> str:
 def _digits_of(found: Discretized, options: Lowering) -> _Digits:
     steps = found.program.upper.astype(np.int64)
     labels = found.reduced.columns
-    of_block = [options.encoding_of(block.name) for block in labels.blocks]
-    codes = [
-        of_block[block] if n > 1 else "binary"
-        for block, n in zip(labels.block_numbers.tolist(), steps.tolist(), strict=True)
-    ]
-    known: dict[tuple[str, int], FloatArray] = {}
-    weights = [np.zeros(0)]
-    for key in zip(codes, steps.tolist(), strict=True):
-        if key not in known:
-            known[key] = np.array(_digits(*key), dtype=np.float64)
-        weights.append(known[key])
-    sizes = [len(part) for part in weights]
-    return _Digits(np.cumsum(sizes), np.concatenate(weights), tuple(codes))
+    codes = np.array([ENCODINGS.index(options.encoding_of(block.name)) for block in labels.blocks])
+    code = np.where(steps > 1, codes[labels.block_numbers], 0) if len(steps) else steps
+    kinds, kind = np.unique(steps * len(ENCODINGS) + code, return_inverse=True)
+    known = [_digits(ENCODINGS[k % len(ENCODINGS)], k // len(ENCODINGS)) for k in kinds.tolist()]
+    size = np.array([len(weights) for weights in known], dtype=np.int64)
+    first = np.cumsum(size) - size
+    start = np.concatenate(([0], np.cumsum(size[kind]))).astype(np.int64)
+    place = np.repeat(first[kind] - start[:-1], size[kind]) + np.arange(start[-1])
+    weights = np.array([weight for weights in known for weight in weights], dtype=np.float64)
+    return _Digits(start, weights[place], code)
 
 
 def _digits(code: str, steps: int) -> tuple[int, ...]:
@@ -188,10 +185,9 @@ def _with_code_rows(found: Discretized, digits: _Digits, rows: Rows) -> Rows:
     """Add what the bits of each column keep among themselves."""
     added = [
         row
-        for column, code in enumerate(digits.codes)
-        if code in ("one_hot", "domain_wall")
+        for column in np.flatnonzero(digits.code).tolist()
         for row in _code_rows(
-            code,
+            ENCODINGS[digits.code[column]],
             np.arange(digits.start[column], digits.start[column + 1]),
             found.reduced.columns[column],
         )
@@ -206,7 +202,7 @@ def _code_rows(code: str, bits: IntArray, name: str) -> Iterator[Row]:
         yield Row(bits, np.ones(len(bits)), 1.0, 1.0, np.nan, label, block)
         return
     order = np.array([-1.0, 1.0])
-    for pair in pairwise(bits):
+    for pair in pairwise(bits) if code == "domain_wall" else ():
         yield Row(np.array(pair), order, -np.inf, 0.0, np.nan, label, block)
 
 

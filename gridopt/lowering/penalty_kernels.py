@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -28,11 +28,11 @@ from gridopt.lowering.row_kernels import (
     whole_sides,
 )
 
-CONFLICT, TRIPLET, SQUARE, BAND, NEVER, RUNS = np.arange(6)
+CONFLICT, TRIPLET, SQUARE, BAND, NEVER, RUNS = cast("list[int]", np.arange(6))
 """Kinds of penalties: see `gridopt.lowering.penalties`. No plain numbers, for each of which a loop
 would be compiled anew."""
 
-_NONE = np.int64(0)
+_NONE = cast("int", np.int64(0))
 
 WHOLE, ROUNDED, FAULTY, LEFT = range(4)
 """What has become of a row: all fine, rounded, without a unit, or (partly) left as it is."""

@@ -15,6 +15,7 @@ covers such as Σ bits ≤ u, and the min-up/down facets of Rajan & Takriti (IBM
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -30,6 +31,9 @@ REDUNDANT, CONFLICTS, PAIR, TRIPLE, IMPOSSIBLE, OPEN = range(6)
 NO_UNIT = -1.0
 
 EMPTY = -1
+
+_ONE = cast("int", np.int64(1))
+"""No plain number, for each of which a loop would be compiled anew."""
 
 _TINY = 1e-9
 _WHOLE = 1e-6
@@ -192,7 +196,7 @@ def common_unit_of(values: FloatArray, side: float) -> float:
         largest = max(largest, abs(value))
     if largest == 0.0:
         return 1.0
-    multiple = _multiple(np.int64(1), side, largest)
+    multiple = _multiple(_ONE, side, largest)
     for value in values:
         multiple = _multiple(multiple, value, largest)
     return largest / multiple if multiple else NO_UNIT

@@ -8,7 +8,7 @@ row that they came from. Arrays are of fixed size: `OverflowError` asks for larg
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -54,7 +54,8 @@ LONGEST = 64
 GONE = -1
 """Size of a row that is no more."""
 
-_NONE, _ONE, _NEVER = np.int64(0), np.int64(1), np.bool_(False)
+_NONE, _ONE = cast("list[int]", np.arange(2))
+_NEVER = cast("bool", np.bool_(False))
 """No plain numbers, for each of which a loop would be compiled anew."""
 
 _WHOLE = 1e-6
@@ -456,7 +457,15 @@ def _substitute(work: Work, bit: int, n_terms: int, shift: float) -> None:
         first, size = work.row[row, START], work.row[row, SIZE]
         bits, values = work.entry_bit[first : first + size], work.entry_value[first : first + size]
         size, factor = _put(bits, values, bit, others, terms, work.new_bits, work.new_values)
-        _write(work, row, size)
+        _write(
+            work.row,
+            work.entry_bit,
+            work.entry_value,
+            work.used,
+            row,
+            work.new_bits[:size],
+            work.new_values[:size],
+        )
         work.side[row, LOWER] -= factor * shift
         work.side[row, UPPER] -= factor * shift
         for place in range(size):
@@ -467,22 +476,31 @@ def _substitute(work: Work, bit: int, n_terms: int, shift: float) -> None:
 
 
 @jit
-def _write(work: Work, row: int, size: int) -> None:
-    """Write the new entries of a row, where it is or after the last ones."""
-    if size > work.row[row, SIZE]:
-        work.row[row, START] = work.used[ENTRIES]
-        work.used[ENTRIES] += size
-        if work.used[ENTRIES] > len(work.entry_bit):
+def _write(
+    rows: IntArray,
+    entry_bit: IntArray,
+    entry_value: FloatArray,
+    used: IntArray,
+    row: int,
+    bits: IntArray,
+    values: FloatArray,
+) -> None:
+    """Write new entries of a row, where it is or after the last ones."""
+    size = len(bits)
+    if size > rows[row, SIZE]:
+        rows[row, START] = used[ENTRIES]
+        used[ENTRIES] += size
+        if used[ENTRIES] > len(entry_bit):
             raise OverflowError
-    first = work.row[row, START]
-    work.entry_bit[first : first + size] = work.new_bits[:size]
-    work.entry_value[first : first + size] = work.new_values[:size]
-    work.row[row, SIZE], work.row[row, SLACK] = size, EMPTY
+    first = rows[row, START]
+    for k in range(size):
+        entry_bit[first + k], entry_value[first + k] = bits[k], values[k]
+    rows[row, SIZE], rows[row, SLACK] = size, EMPTY
 
 
 @jit
 def _add_bounds(work: Work, row: int, others: IntArray, terms: FloatArray, shift: float) -> None:
-    new, n = work.used[ROWS], len(others)
+    new = work.used[ROWS]
     if new >= len(work.row):
         raise OverflowError
     work.used[ROWS] += 1
@@ -490,8 +508,7 @@ def _add_bounds(work: Work, row: int, others: IntArray, terms: FloatArray, shift
     work.row[new, SOURCE], work.row[new, IS_BOUND] = work.row[row, SOURCE], 1
     work.side[new, LOWER], work.side[new, UPPER] = -shift, 1.0 - shift
     work.side[new, UNIT] = work.side[row, UNIT]
-    work.new_bits[:n], work.new_values[:n] = others, terms
-    _write(work, new, n)
+    _write(work.row, work.entry_bit, work.entry_value, work.used, new, others, terms)
     _link(work, new)
     _note_edges(work, new)
 
