@@ -84,6 +84,8 @@ class Model(ABC):
     kernel: str
     """``"sparse"``, ``"dense"`` or ``"native"``."""
     moves_per_sweep: int
+    effort: int
+    """How many flips take as long as one of its moves, roughly."""
 
     @abstractmethod
     def begin(self, seed: SeedSequence, recorded: int = 0) -> Read:
@@ -118,7 +120,7 @@ class SingleFlips(Model):
     """
 
     def __init__(self, qubo: Qubo) -> None:
-        self.moves_per_sweep = qubo.n_bits
+        self.moves_per_sweep, self.effort = qubo.n_bits, 1
         couplings = _symmetric(qubo)
         self._exact = _fits_single(qubo.linear, couplings)
         self._dtype = np.dtype(np.float32 if self._exact else np.float64)
@@ -178,7 +180,7 @@ class NativeMoves(Model):
     def __init__(self, qubo: Qubo) -> None:
         self._layout = Layout.of(qubo.structure, qubo.n_bits)
         self._n_bits = qubo.n_bits
-        self.moves_per_sweep = max(self._layout.moves_per_sweep, 1)
+        self.moves_per_sweep, self.effort = max(self._layout.moves_per_sweep, 1), 60
         self._linear = qubo.linear
         self._matrix = _symmetric(qubo)
         dense = _suits_dense(self._matrix, 8)
@@ -340,14 +342,15 @@ class Schedule:
         return np.geomspace(self.initial, self.final, sweeps)
 
 
-def automatic_sweeps(moves_per_sweep: int) -> int:
-    """Return 20 for each move of a sweep, at least 500, but 5·10⁷ moves at most in one read."""
-    return max(min(max(20 * moves_per_sweep, 500), 50_000_000 // moves_per_sweep), 100)
+def automatic_sweeps(moves_per_sweep: int, effort: int = 1) -> int:
+    """Return 20 sweeps for each move of one, at least 500; at most what takes 5·10⁷ flips."""
+    most = 50_000_000 // (moves_per_sweep * effort)
+    return max(min(max(20 * moves_per_sweep, 500), most), 100)
 
 
-def automatic_reads(moves_per_sweep: int, sweeps: int) -> int:
-    """Return reads for 2·10⁸ moves in all, 8 at least and 100 at most."""
-    return min(max(200_000_000 // (moves_per_sweep * sweeps), 8), 100)
+def automatic_reads(moves_per_sweep: int, sweeps: int, effort: int = 1) -> int:
+    """Return the reads that take 2·10⁸ flips in all, 8 at least and 100 at most."""
+    return min(max(200_000_000 // (moves_per_sweep * sweeps * effort), 8), 100)
 
 
 @dataclass(frozen=True)
@@ -363,9 +366,9 @@ class Round:
     sweeps: int
 
 
-def fixed_rounds(reads: int, sweeps: int, moves_per_sweep: int, threads: int) -> Iterator[Round]:
-    """Yield rounds of 1, 2, 4, … reads, up to some 10⁸ moves a round and thread."""
-    most = max(100_000_000 // (moves_per_sweep * sweeps), 1) * threads
+def fixed_rounds(reads: int, sweeps: int, flips_per_sweep: int, threads: int) -> Iterator[Round]:
+    """Yield rounds of 1, 2, 4, … reads, up to what takes 10⁸ flips for each thread."""
+    most = max(100_000_000 // (flips_per_sweep * sweeps), 1) * threads
     size, left = 1, reads
     while left:
         now = min(size, most, left)

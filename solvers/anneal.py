@@ -50,13 +50,14 @@ class Anneal(QuboSolver):
     Parameters
     ----------
     reads : int or None
-        Number of independent runs. None for 2·10⁸ proposed moves in all, 8 reads at least and 100
+        Number of independent runs. None for 2·10⁸ proposed flips in all, 8 reads at least and 100
         at most; with a time limit, for reads until time is up.
     sweeps : int or None
         Of each run; one sweep proposes a move for each bit. None for 20 sweeps for each bit, at
-        least 500, and at most 5·10⁷ moves in a run. Where neither this nor `reads` is given and
-        there is a time limit, runs get longer until one takes a quarter of the time: then the
-        answer depends on the speed of the machine.
+        least 500, and at most 5·10⁷ flips in a run; a move that keeps a structure counts as 60
+        flips, in reads too. Where neither this nor `reads` is given and there is a time limit,
+        runs get longer until one takes a quarter of the time: then the answer depends on the
+        speed of the machine.
     initial_temperature, final_temperature : float or None
         In units of the energy. None for a choice from the energy changes of moves
         (`gridopt.annealing.Schedule.of`).
@@ -156,8 +157,9 @@ class Anneal(QuboSolver):
             yield Samples.of(qubo, np.zeros((0, qubo.n_bits)))
 
     def _rounds(self, model: Model, threads: int, deadline: Deadline) -> Iterator[Round]:
-        moves = model.moves_per_sweep
-        sweeps = self.sweeps or automatic_sweeps(moves)
+        moves, effort = model.moves_per_sweep, model.effort
+        sweeps = self.sweeps or automatic_sweeps(moves, effort)
         if self.reads is None and np.isfinite(deadline.at_s):
             return timed_rounds(self.sweeps, max(sweeps // 64, 50), threads, deadline)
-        return fixed_rounds(self.reads or automatic_reads(moves, sweeps), sweeps, moves, threads)
+        reads = self.reads or automatic_reads(moves, sweeps, effort)
+        return fixed_rounds(reads, sweeps, moves * effort, threads)

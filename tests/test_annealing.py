@@ -286,6 +286,7 @@ def test_automatic_choice_depends_on_the_size_only() -> None:
     assert (automatic_sweeps(1000), automatic_reads(1000, 20_000)) == (20_000, 10)
     assert (automatic_sweeps(5000), automatic_reads(5000, 10_000)) == (10_000, 8)
     assert automatic_sweeps(10**6) == 100
+    assert (automatic_sweeps(240, 60), automatic_reads(240, 3472, 60)) == (3472, 8)
 
 
 def test_fixed_rounds() -> None:

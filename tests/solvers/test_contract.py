@@ -185,7 +185,7 @@ def test_every_solver_takes_every_formulation(
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UnknownNameError, match="unknown solver 'simplex'; known are exact"):
+    with pytest.raises(UnknownNameError, match=r"unknown solver 'simplex'; known are .*exact"):
         solver_class("simplex")
     with pytest.raises(UnknownNameError, match="unknown formulation 'opf'"):
         formulation_class("opf")
