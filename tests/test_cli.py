@@ -796,7 +796,7 @@ def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path
         ("--reserve nan", "required_mw = nan, expected at least 0"),
         ("--unserved-cost -1", "unserved_cost_per_mwh = -1.0, expected at least 0"),
         ("--surplus-cost nan", "surplus_cost_per_mwh = nan, expected at least 0"),
-        ("--solver gurobi", "unknown solver 'gurobi'; known are exact, highs, neal"),
+        ("--solver gurobi", "unknown solver 'gurobi'; known are anneal, exact, highs, neal"),
         ("--solver high", "unknown solver 'high'; did you mean highs?"),
         ("--gap -1", "highs: gap = -1.0, expected at least 0, less than 1"),
         ("--gap nan", "highs: gap = nan"),

@@ -22,7 +22,7 @@ from gridopt.solvers.neal import Neal
 
 
 def test_names_are_the_files() -> None:
-    assert solver_names() == ("exact", "highs", "neal", "qaoa", "qiskit_optimization")
+    assert solver_names() == ("anneal", "exact", "highs", "neal", "qaoa", "qiskit_optimization")
     assert formulation_names() == ("unit_commitment",)
     assert solver_class("highs") is HiGHS
     assert formulation_class("unit_commitment") is UnitCommitment
@@ -38,7 +38,10 @@ def test_only_names_of_files_are_found(name: str) -> None:
     ("name", "message"),
     [
         ("higs", "unknown solver 'higs'; did you mean highs?"),
-        ("gurobi", "unknown solver 'gurobi'; known are exact, highs, neal, qaoa, qiskit_opt"),
+        (
+            "gurobi",
+            "unknown solver 'gurobi'; known are anneal, exact, highs, neal, qaoa, qiskit_opt",
+        ),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_or_all(name: str, message: str) -> None:
