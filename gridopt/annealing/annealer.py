@@ -187,7 +187,7 @@ class NativeMoves(Model):
     def __init__(self, qubo: Qubo) -> None:
         self._layout = Layout.of(qubo.structure, qubo.n_bits)
         self._n_bits = qubo.n_bits
-        self.moves_per_sweep = max(self._layout.moves_per_sweep, 1)
+        self.moves_per_sweep, self.effort = max(self._layout.moves_per_sweep, 1), 60
         self._linear = qubo.linear
         self._matrix = _symmetric(qubo)
         dense = _suits_dense(self._matrix, 8)
