@@ -1,7 +1,7 @@
 """Simulated annealing of a `Qubo`: which moves, which temperatures, how many reads, who runs them.
 
 Kirkpatrick, Gelatt & Vecchi 1983, doi 10.1126/science.220.4598.671. The inner loops are in
-`annealing_kernels` (single flips) and `native_moves` (moves that keep a structure). They are called
+`kernels` (single flips) and `native_moves` (moves that keep a structure). They are called
 for a few hundredths of a second at a time, so that the clock and Ctrl-C are heard. What a read does
 depends on its seed and its schedule only, never on the clock or on other threads.
 """
@@ -187,7 +187,7 @@ class NativeMoves(Model):
     def __init__(self, qubo: Qubo) -> None:
         self._layout = Layout.of(qubo.structure, qubo.n_bits)
         self._n_bits = qubo.n_bits
-        self.moves_per_sweep, self.effort = max(self._layout.moves_per_sweep, 1), 60
+        self.moves_per_sweep = max(self._layout.moves_per_sweep, 1)
         self._linear = qubo.linear
         self._matrix = _symmetric(qubo)
         dense = _suits_dense(self._matrix, 8)
