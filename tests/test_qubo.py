@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from gridopt.arrays import FloatArray
 from gridopt.errors import OptionError, ResolutionError, UnsupportedError
-from gridopt.penalties import common_unit, counting_weights, slack_weights
+from gridopt.penalties import counting_weights, slack_weights
 from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.qubo import Lowering, Qubo, discretized, to_qubo
 from gridopt.reduction import reduced
+from gridopt.units import common_unit
 
 MOST_BITS = 12
 RESOLUTION = 0.5
