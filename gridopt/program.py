@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +80,13 @@ class Block:
             return self.labels[number - self.first]
         place = np.unravel_index(number - self.first, self.shape) if self.shape else ()
         return f"{self.name}[{', '.join(str(int(i)) for i in place)}]"
+
+    def every_label(self) -> list[str]:
+        """Return the names of all its columns (rows), in order."""
+        if self.labels:
+            return list(self.labels)
+        axes = [list(map(str, range(length))) for length in self.shape]
+        return [f"{self.name}[{', '.join(place)}]" for place in product(*axes)]
 
 
 def _label(blocks: Mapping[str, Block], number: int) -> str:

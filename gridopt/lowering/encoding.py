@@ -14,8 +14,15 @@ import numpy as np
 from gridopt.arrays import BoolArray, FloatArray
 from gridopt.errors import ResolutionError, UnsupportedError
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.penalties import common_unit, divides
-from gridopt.lowering.reduction import Reduced, open_columns, reduced, substituted, without_rows
+from gridopt.lowering.reduction import (
+    Reduced,
+    entries_of,
+    open_columns,
+    reduced,
+    substituted,
+    without_rows,
+)
+from gridopt.lowering.units import common_unit, divides
 from gridopt.program import Integrality, Program
 from gridopt.solver import check_option, is_number
 
@@ -266,15 +273,18 @@ def _steps(program: Program, lowering: Lowering) -> tuple[FloatArray, FloatArray
 def _units(program: Program, was_continuous: BoolArray, resolution: float | None) -> FloatArray:
     """Return the unit of each row that holds a column that was continuous, nan elsewhere."""
     unit = np.full(program.n_rows, np.nan)
-    A = program.A
-    for row in range(program.n_rows):
-        part = slice(A.indptr[row], A.indptr[row + 1])
-        steps = np.abs(A.data[part][was_continuous[A.indices[part]]])
-        if len(steps):
-            # The resolution itself counts: 3p + u may hold p in steps of 3 and u in steps of 1.
-            stated = set() if resolution is None else {resolution}
-            common = common_unit(stated | set(steps.tolist()))
-            unit[row] = common if common is not None else steps.min()
+    # The resolution itself counts: 3p + u may hold p in steps of 3 and u in steps of 1.
+    stated = frozenset() if resolution is None else frozenset({resolution})
+    entries = entries_of(program.A)
+    moving = was_continuous[entries.column]
+    row, size = entries.row[moving], np.abs(entries.value[moving])
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    known: dict[frozenset[float], float] = {}
+    for first, steps in zip(starts, np.split(size, starts)[1:], strict=True):
+        sizes = frozenset(steps.tolist())
+        if sizes not in known:
+            known[sizes] = common_unit(stated | sizes) or float(steps.min())
+        unit[row[first]] = known[sizes]
     return unit
 
 

@@ -1,8 +1,7 @@
-"""Rows over bits, and the quadratic penalties that stand for them exactly.
+"""The quadratic penalties that stand for rows over bits, exactly.
 
-A literal is a bit or its complement, numbered 2·bit + (1 if complemented). Every penalty is a
-quadratic P ≥ 0 of the bits (and of slack bits) with P = 0 where the row holds (for the best slack)
-and P ≥ 1 where it does not:
+Every penalty is a quadratic P ≥ 0 of the bits (and of slack bits) with P = 0 where the row holds
+(for the best slack) and P ≥ 1 where it does not. Over literals l, m, k (`gridopt.lowering.rows`):
 
 =========  =======================================  ==================================
 kind       where                                    P
@@ -15,13 +14,6 @@ runs       runs of a sequence have a least length   see `gridopt.lowering.run_pe
 never      no bits can hold the row                 1
 =========  =======================================  ==================================
 
-*Conflicts.* Over literals with positive weights, Σ a_i l_i ≤ b, the pairs with a_i + a_j > b are a
-threshold graph: two items of at most b/2 never conflict, two of more than b/2 always do. So the
-heaviest set without conflict is either all light items, or one heavy item with the light ones that
-fit beside it. If even that is at most b, the row holds exactly where no pair is in conflict, and
-no slack bit is needed: implications, one-of-many, covers such as Σ bits ≤ u, and the min-up/down
-facets of Rajan & Takriti (IBM RC23628, 2005).
-
 *Triples.* klm = k(l + m − 1 + l̄m̄), so the stated P is klm + k̄l̄m̄ ≥ 0: it forbids the triple, and
 costs nothing where l̄m̄ = 0, which some other row ensures.
 
@@ -32,285 +24,143 @@ less than counting every value.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Set
-from dataclasses import dataclass, field
-from fractions import Fraction
-from itertools import combinations
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from gridopt.arrays import FloatArray, IntArray
+from gridopt.lowering.rows import Clause, Edges, Pattern, Row, at_bits
+from gridopt.lowering.units import UnitError, Units
 
-LARGEST_COEFFICIENT = 2**14
-"""Largest whole coefficient of a row; its square times a weight must stay exact in a float."""
+Solved = tuple[tuple[Clause, ...] | None, ...]
+"""What each side of a row says in clauses of local literals, None where it needs more."""
 
-_TINY = 1e-9
-_WHOLE = 1e-6
-_RATIO_ERROR = 1e-11
-
-Pair = tuple[int, int]
-
-
-class Row(NamedTuple):
-    """A row lower ≤ values · z[bits] ≤ upper.
-
-    `unit` is what its numbers must be multiples of where it holds columns that were continuous (the
-    common divisor of the resolution and of their steps), and nan where it holds none.
-    """
-
-    bits: IntArray
-    values: FloatArray
-    lower: float
-    upper: float
-    unit: float
-    label: str
-    block: str
+_Clauses = dict[tuple[int, str], list[tuple[IntArray, IntArray]]]
+"""Literals, (m, k), and rows, (m,), by length of the clause and block."""
 
 
-class Knapsack(NamedTuple):
-    """One side of a row over literals: Σ weights · literals ≤ side, weights > 0."""
-
-    literals: IntArray
-    weights: FloatArray
-    side: float
+def _no_numbers() -> IntArray:
+    return np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Penalty:
-    """A quadratic that is 0 where its row holds and at least 1 elsewhere.
+    """A quadratic that is 0 where its row holds and at least 1 elsewhere; or m alike, of m rows.
 
     Parameters
     ----------
     kind : str
         ``conflict``, ``triple``, ``square``, ``band``, ``runs`` or ``never``.
     block : str
-        Row block it stands for.
-    literals : tuple of int
-        Of a conflict (one or two) or a triple, whose last one is the k of the table above.
-    bits, values : array, (k,)
-        Of a square or a band: a. Of runs: the bits, and the values of the terms.
+        Row block they stand for.
+    literals : array of int, (k,) or (m, k)
+        Of a conflict (two, the same twice where it is one) or a triple, whose last one is the k of
+        the table above.
+    bits : array of int, (k,) or (m, k)
+        Of a square, a band or runs.
+    values : array, (k,)
+        Of a square or a band: a. Of runs: the values of the terms.
     side : int
         Of a square or a band: b.
     slack : tuple of int
         Weights of the slack bits of a band; of runs, one for each auxiliary bit.
     constant : float
-    first, second : array of int, (m,)
+    first, second : array of int, (t,)
         Of runs: Σ values · z_first · z_second + constant, places in `bits` and then slack bits.
+    rows : array of int, (m,)
+        Numbers of the rows: slack bits are counted in their order.
     """
 
     kind: str
     block: str
-    literals: tuple[int, ...] = ()
-    bits: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    literals: IntArray = field(default_factory=_no_numbers)
+    bits: IntArray = field(default_factory=_no_numbers)
     values: FloatArray = field(default_factory=lambda: np.zeros(0))
     side: int = 0
     slack: tuple[int, ...] = ()
     constant: float = 0.0
-    first: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    second: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    first: IntArray = field(default_factory=_no_numbers)
+    second: IntArray = field(default_factory=_no_numbers)
+    rows: IntArray = field(default_factory=_no_numbers)
 
     def touches(self) -> IntArray:
-        """Return the bits it reads, slack bits apart."""
-        read = [literal // 2 for literal in self.literals]
-        return np.concatenate((self.bits, np.array(read, dtype=np.int64)))
-
-
-class Whole(NamedTuple):
-    """A row in whole numbers of its unit, both sides within reach of the left-hand side."""
-
-    values: FloatArray
-    lower: int
-    upper: int
-    rounded: bool
-
-
-class UnitError(ValueError):
-    """A row has no unit that its numbers are multiples of."""
-
-
-@dataclass(frozen=True)
-class Units:
-    """How rows become whole.
-
-    Parameters
-    ----------
-    rounding : bool
-        Whether numbers that are no multiples are rounded to the nearest one.
-    fallback : float or None
-        Unit of rounded rows without continuous columns; None for 1/32 of the largest coefficient.
-    """
-
-    rounding: bool
-    fallback: float | None = None
-
-    def whole(self, row: Row) -> Whole:
-        """Return `row` in whole numbers.
-
-        Raises
-        ------
-        UnitError
-            Where it has no unit and rounding is off; says which number is at fault.
-        """
-        equality = row.lower == row.upper
-        numbers = [*row.values, row.upper] if equality else list(row.values)
-        common = common_unit(numbers)
-        unit = row.unit if np.isfinite(row.unit) else common
-        if unit is not None and divides(unit, numbers):
-            return _whole(row, common or unit, rounded=False)
-        if not self.rounding:
-            raise UnitError(_fault(numbers, unit))
-        largest = float(np.abs(row.values).max())
-        chosen = row.unit if np.isfinite(row.unit) else (self.fallback or largest / 32.0)
-        return _whole(row, max(chosen, largest / LARGEST_COEFFICIENT), rounded=True)
-
-
-def common_unit(numbers: Collection[float]) -> float | None:
-    """Return the largest unit that all `numbers` are multiples of, or None.
-
-    None as well where a number would be more than `LARGEST_COEFFICIENT` units: close to that,
-    every ratio of two reals looks rational.
-    """
-    sizes = sorted({abs(float(number)) for number in numbers if number}, reverse=True)
-    if not sizes:
-        return 1.0
-    multiple = 1
-    for size in sizes:
-        ratio = size / sizes[0]
-        near = Fraction(ratio).limit_denominator(LARGEST_COEFFICIENT)
-        multiple = math.lcm(multiple, near.denominator)
-        if abs(ratio - near) > _RATIO_ERROR or multiple > LARGEST_COEFFICIENT:
-            return None
-    return sizes[0] / multiple
-
-
-def divides(unit: float, numbers: Collection[float]) -> bool:
-    """Return whether all `numbers` are whole multiples of `unit`."""
-    counts = np.asarray(list(numbers)) / unit
-    close = np.abs(counts - np.rint(counts)) <= _WHOLE
-    return bool(close.all() and np.abs(counts).max(initial=0.0) <= LARGEST_COEFFICIENT**2)
-
-
-def knapsacks(row: Row) -> list[Knapsack]:
-    """Return the finite sides of `row` as knapsacks over literals."""
-    sides = [(row.values, row.upper)] if np.isfinite(row.upper) else []
-    if np.isfinite(row.lower):
-        sides.append((-row.values, -row.lower))
-    return [
-        Knapsack(2 * row.bits + (values < 0), np.abs(values), side - values[values < 0].sum())
-        for values, side in sides
-    ]
-
-
-def pairs_in_conflict(knapsack: Knapsack) -> list[Pair]:
-    """Return the pairs of literals that cannot both hold, and (l, l) where l alone cannot."""
-    literals, weights, side = knapsack
-    limit = side + _room(side)
-    alone = [(int(literal), int(literal)) for literal in literals[weights > limit]]
-    fits = np.flatnonzero(weights <= limit)
-    order = fits[np.argsort(-weights[fits], kind="stable")]
-    both = []
-    for place, i in enumerate(order):
-        rest = order[place + 1 :]
-        partners = rest[weights[i] + weights[rest] > limit]
-        both += [(int(literals[i]), int(literals[j])) for j in partners]
-    return alone + both
-
-
-def is_redundant(knapsack: Knapsack) -> bool:
-    """Return whether every choice of bits holds it."""
-    return bool(knapsack.weights.sum() <= knapsack.side + _room(knapsack.side))
-
-
-def equals_its_conflicts(knapsack: Knapsack) -> bool:
-    """Return whether it holds wherever no two of its literals are in conflict."""
-    _, weights, side = knapsack
-    limit = side + _room(side)
-    if side < -_room(side):
-        return False
-    weights = np.sort(weights[weights <= limit])
-    light, heavy = weights[2.0 * weights <= limit], weights[2.0 * weights > limit]
-    sums = np.concatenate(([0.0], np.cumsum(light)))
-    beside = sums[np.searchsorted(light, limit - heavy, side="right")]
-    return bool(max(sums[-1], (heavy + beside).max(initial=0.0)) <= limit)
-
-
-def triple_of(knapsack: Knapsack, edges: Set[frozenset[int]]) -> tuple[int, ...] | None:
-    """Return what stands for a row l + m + k ≤ 2 without slack, or None.
-
-    Parameters
-    ----------
-    knapsack : Knapsack
-    edges : set of frozenset of int
-        Pairs of literals that no feasible point has both of.
-
-    Returns
-    -------
-    tuple of int or None
-        The pair (l, m) where no feasible point has both, else (l, m, k) where each has one of l, m.
-    """
-    literals, weights, side = knapsack
-    if len(literals) != 3 or weights.sum() - weights.min() > side + _room(side):
-        return None
-    for pair in combinations(sorted(int(literal) for literal in literals), 2):
-        if frozenset(pair) in edges:
-            return pair
-    for last in range(3):
-        first, second = (int(literals[k]) for k in range(3) if k != last)
-        if frozenset((first ^ 1, second ^ 1)) in edges:
-            return first, second, int(literals[last])
-    return None
+        """Return the bits that each reads, slack bits apart, (m, k)."""
+        return self.literals // 2 if self.kind in {"conflict", "triple"} else self.bits
 
 
 class Split(NamedTuple):
-    """The penalties of a row, whether it was rounded, and what of it they do not stand for."""
+    """The penalties of rows, which rows were rounded, and what they do not stand for.
+
+    `faults` says of rows that must be whole, and are not, what is wrong with them.
+    """
 
     penalties: list[Penalty]
-    rounded: bool = False
-    rest: Row | None = None
+    rounded: list[int]
+    rest: list[Row]
+    faults: list[str]
+
+
+class _Group(NamedTuple):
+    """Rows of one pattern and block that are solved alike."""
+
+    pattern: Pattern
+    block: str
+    solved: Solved
+    rows: list[int]
 
 
 def penalties_of(
-    row: Row,
-    edges: Set[frozenset[int]],
+    rows: Sequence[Row],
+    edges: Edges,
     units: Units,
     leave_inequality: bool = False,
     leave_equality: bool = False,
 ) -> Split:
-    """Return the penalties that stand for `row`.
+    """Return the penalties that stand for rows, each conflict once.
 
     Parameters
     ----------
-    row : Row
-    edges : set of frozenset of int
+    rows : sequence of Row
+    edges : Edges
         Pairs of literals known to be in conflict.
     units : Units
     leave_inequality, leave_equality : bool
         Whether a row that would need slack bits, or a square, is left as it is.
-
-    Raises
-    ------
-    UnitError
-        Where the row must be whole, is not, and rounding is off.
     """
-    found: list[Penalty] = []
-    lower, upper = row.lower, row.upper
-    sides = knapsacks(row)
-    solved = [_without_slack(side, row.block, edges) for side in sides]
-    if all(part is not None for part in solved):
-        return Split([penalty for part in solved if part for penalty in part])
-    if lower == upper:
-        return Split([], rest=row) if leave_equality else Split(*_squared(row, units))
-    for part, is_upper in zip(solved, _is_upper(row), strict=True):
-        if part is not None:
-            found += part
-            lower, upper = (lower, np.inf) if is_upper else (-np.inf, upper)
-    rest = row._replace(lower=lower, upper=upper)
-    if leave_inequality:
-        return Split(found, rest=rest)
-    banded, rounded = _banded(rest, units)
-    return Split(found + banded, rounded)
+    forms: list[Penalty] = []
+    clauses: _Clauses = defaultdict(list)
+    rounded, rest, faults = list[int](), list[tuple[int, Pattern]](), list[tuple[int, str]]()
+    for group in _alike(rows, edges):
+        open_part = _open_part(group)
+        if open_part is None or not open_part.is_equality:
+            _note_clauses(clauses, group, rows)
+        if open_part is None:
+            continue
+        if leave_equality if open_part.is_equality else leave_inequality:
+            rest += [(row, open_part) for row in group.rows]
+            continue
+        try:
+            form, was_rounded = _form(group, open_part, rows, units)
+        except UnitError as fault:
+            faults += [(row, f"{rows[row].label} ({fault})") for row in group.rows]
+            continue
+        forms += form
+        rounded += group.rows * was_rounded
+    penalties = [*_from_clauses(clauses), *forms]
+    return Split(
+        sorted(penalties, key=lambda penalty: int(penalty.rows[0])),
+        sorted(rounded),
+        [
+            rows[row]._replace(pattern=pattern)
+            for row, pattern in sorted(rest, key=lambda part: part[0])
+        ],
+        [fault for _, fault in sorted(faults)],
+    )
 
 
 def slack_weights(span: int) -> tuple[int, ...]:
@@ -343,156 +193,190 @@ def counting_weights(span: int) -> tuple[int, ...]:
     return (*powers, span - sum(powers))
 
 
-def polynomial(penalty: Penalty, slack: IntArray) -> tuple[float, IntArray, IntArray, FloatArray]:
-    """Return the penalty as constant and entries: Σ value · z_i · z_j with z² = z.
+class Quadratic(NamedTuple):
+    """constant + Σ value · z_first · z_second with z² = z; value as (t,), or (m, t) as the others.
+
+    Literals of m penalties differ, so `constant` is () or (m,) and the entries are (t,) or (m, t).
+    """
+
+    constant: npt.NDArray[np.float64]
+    first: IntArray
+    second: IntArray
+    value: FloatArray
+
+
+def polynomial(penalty: Penalty, slack: IntArray) -> Quadratic:
+    """Return the penalty, or each of m penalties, as constant and entries.
 
     Parameters
     ----------
     penalty : Penalty
-    slack : array of int
+    slack : array of int, (s,) or (m, s)
         Numbers of its slack bits.
     """
-    if penalty.kind == "never":
-        return 1.0, *_entries([])
     if penalty.kind == "conflict":
-        return _product(penalty.literals)
+        return _product(penalty.literals[..., 0], penalty.literals[..., 1])
     if penalty.kind == "triple":
         return _triple(penalty.literals)
-    bits = np.concatenate((penalty.bits, slack))
-    if penalty.kind == "runs":
-        ends = bits[penalty.first], bits[penalty.second]
-        return penalty.constant, np.minimum(*ends), np.maximum(*ends), penalty.values
+    bits = np.concatenate((penalty.bits, slack), axis=-1)
+    if penalty.kind in {"runs", "never"}:
+        constant = 1.0 if penalty.kind == "never" else penalty.constant
+        first, second = bits[..., penalty.first], bits[..., penalty.second]
+        return Quadratic(np.full(bits.shape[:-1], constant), first, second, penalty.values)
+    return _of_sum(penalty, bits)
+
+
+def _of_sum(penalty: Penalty, bits: IntArray) -> Quadratic:
+    """Return y² of a square, (y² − y)/2 of a band, with y = side − values · z."""
     values = np.concatenate((penalty.values, np.asarray(penalty.slack, dtype=np.float64)))
-    # y = side − values · z: y² for a square, (y² − y)/2 for a band.
     square, linear = (1.0, 0.0) if penalty.kind == "square" else (0.5, -0.5)
     side = float(penalty.side)
-    i, j = np.triu_indices(len(bits), 1)
+    i, j = np.triu_indices(len(values), 1)
     own = square * (values**2 - 2.0 * side * values) - linear * values
-    constant = square * side**2 + linear * side
-    first = np.concatenate((bits, bits[i]))
-    second = np.concatenate((bits, bits[j]))
-    return constant, first, second, np.concatenate((own, 2.0 * square * values[i] * values[j]))
-
-
-def _room(side: float) -> float:
-    return _TINY * (1.0 + abs(side))
-
-
-def _fault(numbers: Collection[float], unit: float | None) -> str:
-    if unit is None:
-        return "its numbers have no common unit"
-    odd = next((x for x in numbers if not divides(unit, [x])), None)
-    if odd is None:
-        return f"its numbers are too large for a unit of {unit:g}"
-    return f"{odd:.10g} is no multiple of {unit:g}"
-
-
-def _whole(row: Row, unit: float, rounded: bool) -> Whole:
-    values = np.rint(row.values / unit)
-    least, greatest = values[values < 0].sum(), values[values > 0].sum()
-    ease = 0.5 if rounded else _WHOLE
-    if row.lower == row.upper:
-        lower = upper = float(np.rint(row.upper / unit))
-    else:
-        lower = max(math.ceil(row.lower / unit - ease), least) if np.isfinite(row.lower) else least
-        upper = (
-            min(math.floor(row.upper / unit + ease), greatest)
-            if np.isfinite(row.upper)
-            else greatest
-        )
-    return Whole(values, int(lower), int(upper), rounded)
-
-
-def _is_upper(row: Row) -> list[bool]:
-    return [True] * bool(np.isfinite(row.upper)) + [False] * bool(np.isfinite(row.lower))
-
-
-def _without_slack(side: Knapsack, block: str, edges: Set[frozenset[int]]) -> list[Penalty] | None:
-    """Penalties that need neither slack nor unit, or None where there are none such."""
-    if is_redundant(side):
-        return []
-    if side.side < -_room(side.side):
-        return [Penalty("never", block)]
-    if equals_its_conflicts(side):
-        return [_conflict(pair, block) for pair in pairs_in_conflict(side)]
-    triple = triple_of(side, edges)
-    if triple is None:
-        return None
-    return [Penalty("conflict" if len(triple) == 2 else "triple", block, triple)]
-
-
-def _conflict(pair: Pair, block: str) -> Penalty:
-    literals = pair if pair[0] != pair[1] else pair[:1]
-    return Penalty("conflict", block, tuple(sorted(literals)))
-
-
-def _squared(row: Row, units: Units) -> tuple[list[Penalty], bool]:
-    whole = units.whole(row)
-    return [_square(row, whole.values, whole.upper)], whole.rounded
-
-
-def _square(row: Row, values: FloatArray, side: int) -> Penalty:
-    kept = values != 0.0
-    return Penalty("square", row.block, (), row.bits[kept], values[kept], side)
-
-
-def _banded(row: Row, units: Units) -> tuple[list[Penalty], bool]:
-    values, lower, upper, rounded = units.whole(row)
-    least, greatest = int(values[values < 0].sum()), int(values[values > 0].sum())
-    if lower > upper:
-        return [Penalty("never", row.block)], rounded
-    if lower <= least and upper >= greatest:
-        return [], rounded
-    if lower == upper:
-        return [_square(row, values, upper)], rounded
-    kept = values != 0.0
-    weights = slack_weights(upper - lower)
-    band = Penalty("band", row.block, (), row.bits[kept], values[kept], upper, weights)
-    return [band], rounded
-
-
-def _factor(literal: int) -> tuple[float, float]:
-    """Constant and slope of a literal in its bit."""
-    return (1.0, -1.0) if literal % 2 else (0.0, 1.0)
-
-
-def _entries(terms: list[tuple[int, int, float]]) -> tuple[IntArray, IntArray, FloatArray]:
-    first = np.array([min(i, j) for i, j, _ in terms], dtype=np.int64)
-    second = np.array([max(i, j) for i, j, _ in terms], dtype=np.int64)
-    return first, second, np.array([value for *_, value in terms], dtype=np.float64)
-
-
-def _product(literals: tuple[int, ...]) -> tuple[float, IntArray, IntArray, FloatArray]:
-    constant, slope = _factor(literals[0])
-    i = literals[0] // 2
-    if len(literals) == 1:
-        return constant, *_entries([(i, i, slope)])
-    other, rise = _factor(literals[1])
-    j = literals[1] // 2
-    terms = [(i, i, slope * other), (j, j, constant * rise), (i, j, slope * rise)]
-    return constant * other, *_entries(terms)
-
-
-def _triple(literals: tuple[int, ...]) -> tuple[float, IntArray, IntArray, FloatArray]:
-    first, second, last = literals
-    parts = [
-        (1.0, _product((last, first))),
-        (1.0, _product((last, second))),
-        (-1.0, _product((last,))),
-        (1.0, _product((first ^ 1, second ^ 1))),
-    ]
-    constant = sum(sign * part[0] for sign, part in parts)
-    i, j = (np.concatenate([part[k] for _, part in parts]) for k in (1, 2))
-    return constant, i, j, np.concatenate([sign * part[3] for sign, part in parts])
-
-
-def edges_of(rows: Collection[Row], longest: int = 64) -> set[frozenset[int]]:
-    """Return the pairs of literals that some row forbids; rows of up to `longest` bits count."""
-    found = (
-        frozenset(pair)
-        for row in rows
-        if len(row.bits) <= longest
-        for side in knapsacks(row)
-        for pair in pairs_in_conflict(side)
+    return Quadratic(
+        np.full(bits.shape[:-1], square * side**2 + linear * side),
+        np.concatenate((bits, bits[..., i]), axis=-1),
+        np.concatenate((bits, bits[..., j]), axis=-1),
+        np.concatenate((own, 2.0 * square * values[i] * values[j])),
     )
-    return set(found)
+
+
+def _product(l: IntArray, m: IntArray) -> Quadratic:  # noqa: E741
+    """Return l·m; where both are the same literal, that is l."""
+    (constant, slope), (other, rise) = _factor(l), _factor(m)
+    i, j = l // 2, m // 2
+    return Quadratic(
+        constant * other,
+        np.stack((i, j, i), axis=-1),
+        np.stack((i, j, j), axis=-1),
+        np.stack((slope * other, constant * rise, slope * rise), axis=-1),
+    )
+
+
+def _triple(literals: IntArray) -> Quadratic:
+    """Return k(l + m − 1) + (1 − l)(1 − m)."""
+    first, second, last = np.moveaxis(literals, -1, 0)
+    parts = [
+        (1.0, _product(last, first)),
+        (1.0, _product(last, second)),
+        (-1.0, _product(last, last)),
+        (1.0, _product(first ^ 1, second ^ 1)),
+    ]
+    return Quadratic(
+        np.sum([sign * part.constant for sign, part in parts], axis=0),
+        np.concatenate([part.first for _, part in parts], axis=-1),
+        np.concatenate([part.second for _, part in parts], axis=-1),
+        np.concatenate([sign * part.value for sign, part in parts], axis=-1),
+    )
+
+
+def _factor(literal: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Constant and slope of a literal in its bit."""
+    negated = (literal % 2).astype(np.float64)
+    return negated, 1.0 - 2.0 * negated
+
+
+def _alike(rows: Sequence[Row], edges: Edges) -> list[_Group]:
+    """Group rows by pattern, block and what their sides say in clauses."""
+    found: dict[tuple[Pattern, str, Solved], _Group] = {}
+    for number, row in enumerate(rows):
+        key = (row.pattern, row.block, row.pattern.clauses_at(row.bits, edges))
+        group = found.get(key)
+        if group is None:
+            group = found[key] = _Group(*key, [])
+        group.rows.append(number)
+    return list(found.values())
+
+
+def _open_part(group: _Group) -> Pattern | None:
+    """Return what clauses do not say of the rows of a group, None where they say everything."""
+    pattern, solved = group.pattern, group.solved
+    if all(side is not None for side in solved):
+        return None
+    if len(solved) == 1 or pattern.is_equality or not any(side is not None for side in solved):
+        return pattern
+    lower = -np.inf if solved[1] is not None else pattern.lower
+    upper = np.inf if solved[0] is not None else pattern.upper
+    return replace(pattern, lower=lower, upper=upper)
+
+
+def _bits_of(rows: Sequence[Row], chosen: list[int]) -> IntArray:
+    """Return the bits of rows of one pattern, (m, k)."""
+    flat = np.fromiter(chain.from_iterable(rows[row].bits for row in chosen), dtype=np.int64)
+    return flat.reshape(len(chosen), len(rows[chosen[0]].bits))
+
+
+def _note_clauses(clauses: _Clauses, group: _Group, rows: Sequence[Row]) -> None:
+    """Add the clauses of a group, at the bits of its rows, by length and block."""
+    local = [clause for side in group.solved for clause in side or ()]
+    if not local:
+        return
+    bits = _bits_of(rows, group.rows)
+    for length in {len(clause) for clause in local}:
+        some = at_bits((clause for clause in local if len(clause) == length), bits)
+        numbers = np.repeat(np.array(group.rows, dtype=np.int64), some.shape[1])
+        clauses[length, group.block].append((some.reshape(len(numbers), length), numbers))
+
+
+def _from_clauses(clauses: _Clauses) -> Iterable[Penalty]:
+    """Yield the penalties of clauses; of conflicts that are stated more than once, the first."""
+    kinds = {0: "never", 2: "conflict", 3: "triple"}
+    blocks: dict[int, list[tuple[str, IntArray, IntArray]]] = defaultdict(list)
+    for (length, block), stated in clauses.items():
+        literals, numbers = (np.concatenate(part) for part in zip(*stated, strict=True))
+        blocks[length].append((block, literals, numbers))
+    if 2 in blocks:
+        blocks[2] = list(_each_once(blocks[2]))
+    for length, parts in blocks.items():
+        for block, literals, numbers in parts:
+            yield Penalty(
+                kinds[length], block, literals, np.zeros((len(literals), 0), np.int64), rows=numbers
+            )
+
+
+def _each_once(
+    parts: list[tuple[str, IntArray, IntArray]],
+) -> Iterable[tuple[str, IntArray, IntArray]]:
+    """Yield pairs of literals, with block and row, each where the first row states it."""
+    pairs = np.sort(np.concatenate([literals for _, literals, _ in parts]), axis=1)
+    numbers = np.concatenate([numbers for *_, numbers in parts])
+    source = np.repeat(np.arange(len(parts)), [len(numbers) for *_, numbers in parts])
+    order = np.argsort(numbers, kind="stable")
+    key = pairs[order] @ np.array([int(pairs.max()) + 1, 1])
+    kept = order[np.sort(np.unique(key, return_index=True)[1])]
+    for place, (block, *_) in enumerate(parts):
+        own = kept[source[kept] == place]
+        if len(own):
+            yield block, pairs[own], numbers[own]
+
+
+def _form(
+    group: _Group, pattern: Pattern, rows: Sequence[Row], units: Units
+) -> tuple[list[Penalty], bool]:
+    """Return the squares or bands of a group, none where all bits hold it, and if rounded.
+
+    Raises
+    ------
+    UnitError
+        Where the rows must be whole, are not, and rounding is off.
+    """
+    values, lower, upper, rounded = units.whole(pattern)
+    least, greatest = int(values[values < 0].sum()), int(values[values > 0].sum())
+    bits, numbers = _bits_of(rows, group.rows), np.array(group.rows, dtype=np.int64)
+    if not pattern.is_equality:
+        if lower > upper:
+            nothing = np.zeros((len(bits), 0), dtype=np.int64)
+            return [Penalty("never", group.block, nothing, nothing, rows=numbers)], rounded
+        if lower <= least and upper >= greatest:
+            return [], rounded
+    kept = values != 0.0
+    form = Penalty(
+        "square" if lower == upper else "band",
+        group.block,
+        bits=bits[:, kept],
+        values=values[kept],
+        side=upper,
+        slack=() if lower == upper else slack_weights(upper - lower),
+        rows=numbers,
+    )
+    return [form], rounded

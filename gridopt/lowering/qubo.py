@@ -22,8 +22,9 @@ from gridopt.errors import OptionError, PrecisionError, UnsupportedError
 from gridopt.lowering.bits import Bits, to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.penalties import Penalty, Row, UnitError, Units, penalties_of, polynomial
+from gridopt.lowering.penalties import Penalty, penalties_of, polynomial
 from gridopt.lowering.reduction import entries_of
+from gridopt.lowering.rows import Row
 from gridopt.lowering.run_penalties import run_penalty
 from gridopt.lowering.soft import Soft, soft_rows, with_soft
 from gridopt.lowering.structure import (
@@ -35,6 +36,7 @@ from gridopt.lowering.structure import (
     Structure,
 )
 from gridopt.lowering.treewidth import treewidth
+from gridopt.lowering.units import Units
 from gridopt.lowering.weights import Objective, components_of, proved_weights
 from gridopt.program import Program, ProgramBuilder
 
@@ -344,14 +346,10 @@ class _Lowered:
             np.inf if known is None or self.grid.resolution is not None else known,
             structure,
         )
-        factor = np.array([factors.get(penalty.block, 1.0) for penalty in self.penalties])
-        with np.errstate(over="ignore"):
-            weights = self.options.penalty * factor * proved
-        if not np.isfinite(weights).all():
-            raise PrecisionError(_precision_message(self.penalties, "overflow double precision"))
+        weights = self._weights(proved, factors)
         blocks: dict[str, float] = {}
         for penalty, weight in zip(self.penalties, weights, strict=True):
-            blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight))
+            blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight.max()))
         with np.errstate(over="ignore", invalid="ignore"):
             assembled = _assembled(objective, self.penalties, weights, self.bits)
         found = replace(
@@ -366,6 +364,18 @@ class _Lowered:
         _check_precision(found, self.penalties)
         return found
 
+    def _weights(
+        self, proved: Listing[FloatArray], factors: Mapping[str, float]
+    ) -> list[FloatArray]:
+        with np.errstate(over="ignore"):
+            weights = [
+                self.options.penalty * factors.get(penalty.block, 1.0) * weight
+                for penalty, weight in zip(self.penalties, proved, strict=True)
+            ]
+        if not all(np.isfinite(weight).all() for weight in weights):
+            raise PrecisionError(_precision_message(self.penalties, "overflow double precision"))
+        return weights
+
     def _penalties(self) -> list[Penalty]:
         """Return the penalties, each conflict once, and note what is left to other means."""
         options = self.options
@@ -373,27 +383,19 @@ class _Lowered:
         soft = options.inequality_form != "slack"
         adapts = options.inequality_form == "augmented_lagrangian"
         keeps = "inequality" in self.native
-        found: dict[object, Penalty] = {}
-        faults: list[str] = []
-        for row in self.bits.rows:
-            try:
-                split = penalties_of(row, self.bits.edges, units, soft or keeps, adapts)
-            except UnitError as fault:
-                faults.append(f"{row.label} ({fault})")
-                continue
-            self.rounded += [row.label] * split.rounded
-            if split.rest is not None:
-                self._leave(split.rest, keeps)
-            for penalty in split.penalties:
-                key = penalty.literals if penalty.kind == "conflict" else len(found)
-                found.setdefault(key, penalty)
+        split = penalties_of(self.bits.rows, self.bits.edges, units, soft or keeps, adapts)
         if not options.rounds:
-            raise_resolution(options, self.grid.faults, faults)
-        return [*found.values(), *self._run_penalties()]
+            raise_resolution(options, self.grid.faults, split.faults)
+        self.rounded += [self.bits.rows[row].label for row in split.rounded]
+        for row in split.rest:
+            self._leave(row, keeps)
+        return [*split.penalties, *self._run_penalties()]
 
     def _leave(self, row: Row, keeps: bool) -> None:
-        if keeps and row.lower != row.upper:
-            self.inequalities.append(Inequality(row.bits, row.values, row.lower, row.upper))
+        pattern = row.pattern
+        if keeps and not pattern.is_equality:
+            bits, values = np.array(row.bits, dtype=np.int64), np.array(pattern.values)
+            self.inequalities.append(Inequality(bits, values, pattern.lower, pattern.upper))
         else:
             self.left.append(row)
 
@@ -401,10 +403,10 @@ class _Lowered:
         if self.program.sequences is None or "sequence" in self.native:
             return
         name = " and ".join(self.program.sequences.rows)
-        for sequence in self.sequences:
+        for number, sequence in enumerate(self.sequences, len(self.bits.rows)):
             penalty = run_penalty(sequence, name)
             if penalty is not None:
-                yield penalty
+                yield replace(penalty, bits=penalty.bits[None, :], rows=np.array([number]))
 
 
 def _check_program(program: Program, options: Lowering) -> None:
@@ -476,23 +478,21 @@ def objective_over(program: Program, lift: Lift) -> Objective:
 
 
 def _assembled(
-    objective: Objective, penalties: Listing[Penalty], weights: FloatArray, bits: Bits
+    objective: Objective, penalties: Listing[Penalty], weights: Listing[FloatArray], bits: Bits
 ) -> Qubo:
     n_main = len(objective.linear)
-    slack = [penalty.block for penalty in penalties for _ in penalty.slack]
+    numbers, slack = _slack_bits(penalties, n_main)
     n = n_main + len(slack)
     diagonal = np.arange(n_main)
     first, second = [diagonal, objective.first], [diagonal, objective.second]
-    value = [objective.linear, objective.value]
-    offset, place = objective.constant, n_main
-    for penalty, weight in zip(penalties, weights, strict=True):
-        own = np.arange(place, place + len(penalty.slack))
-        place += len(own)
+    value, offset = [objective.linear, objective.value], objective.constant
+    for penalty, weight, own in zip(penalties, weights, numbers, strict=True):
         constant, i, j, terms = polynomial(penalty, own)
-        offset += float(weight) * constant
-        first.append(np.minimum(i, j))
-        second.append(np.maximum(i, j))
-        value.append(float(weight) * terms)
+        first.append(np.minimum(i, j).ravel())
+        second.append(np.maximum(i, j).ravel())
+        with np.errstate(over="ignore"):  # told afterwards: `_check_precision`
+            offset += float(weight @ constant)
+            value.append((weight[:, None] * terms).ravel())
     matrix = sparse.coo_array(
         (np.concatenate(value), (np.concatenate(first), np.concatenate(second))), shape=(n, n)
     ).tocsr()
@@ -510,3 +510,24 @@ def _assembled(
         labels=(*bits.labels, *(f"slack of {name}" for name in slack)),
         objective_range=objective.span,
     )
+
+
+def _slack_bits(penalties: Listing[Penalty], first: int) -> tuple[list[IntArray], list[str]]:
+    """Return the numbers of the slack bits of each penalty, (m, s), and the block of each bit.
+
+    They are counted from `first` in the order of the rows.
+    """
+    row = np.concatenate([np.zeros(0, dtype=np.int64), *(part.rows for part in penalties)])
+    count = np.repeat(
+        np.array([len(part.slack) for part in penalties], dtype=np.int64),
+        [len(part.rows) for part in penalties],
+    )
+    source = np.repeat(np.arange(len(penalties)), [len(part.rows) for part in penalties])
+    order = np.argsort(row, kind="stable")
+    start = np.empty_like(row)
+    start[order] = first + np.cumsum(count[order]) - count[order]
+    numbers = [
+        start[source == k][:, None] + np.arange(len(part.slack)) for k, part in enumerate(penalties)
+    ]
+    blocks = [penalties[source[k]].block for k in order for _ in range(count[k])]
+    return numbers, blocks

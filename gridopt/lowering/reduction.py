@@ -364,7 +364,7 @@ def _with_rows(found: Reduced, rows: IntArray) -> Reduced:
 
 
 def _labels(blocks: Iterable[Block]) -> tuple[str, ...]:
-    return tuple(block.label(int(k)) for block in blocks for k in block.numbers.ravel())
+    return tuple(label for block in blocks for label in block.every_label())
 
 
 def _flat(name: str, size: int) -> dict[str, Block]:

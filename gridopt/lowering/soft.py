@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gridopt.arrays import FloatArray, IntArray
-from gridopt.lowering.penalties import Row
+from gridopt.lowering.rows import Row
 from gridopt.lowering.weights import Objective
 
 WIDTH = 1.5
@@ -81,15 +81,16 @@ def soft_rows(
     """
     found = []
     for row in rows:
-        worth = _worth(row, objective)
-        curvature = worth / (WIDTH * float(np.median(np.abs(row.values))))
+        bits, values_of = np.array(row.bits, dtype=np.int64), np.array(row.pattern.values)
+        worth = _worth(bits, values_of, objective)
+        typical = WIDTH * float(np.median(np.abs(values_of)))
+        curvature = worth / typical
         for label, values, side in _sides(row):
             price = prices.get(label, worth)
             slope = price if adapts else max(abs(price), worth)
-            equality = row.lower == row.upper
             if not adapts:
-                curvature = slope / (WIDTH * float(np.median(np.abs(row.values))))
-            found.append(Soft(label, row.bits, values, side, slope, curvature, equality))
+                curvature = slope / typical
+            found.append(Soft(label, bits, values, side, slope, curvature, row.pattern.is_equality))
     return found
 
 
@@ -114,20 +115,22 @@ def with_soft(objective: Objective, rows: Iterable[Soft]) -> Objective:
 
 def _sides(row: Row) -> list[tuple[str, FloatArray, float]]:
     """Return each side of a row as label, a and side of h = side − a·z."""
-    if row.lower == row.upper:
-        return [(row.label, row.values, row.upper)]
-    found = [(row.label, row.values, row.upper)] if np.isfinite(row.upper) else []
-    if np.isfinite(row.lower):
+    pattern = row.pattern
+    values = np.array(pattern.values)
+    if pattern.is_equality:
+        return [(row.label, values, pattern.upper)]
+    found = [(row.label, values, pattern.upper)] if np.isfinite(pattern.upper) else []
+    if np.isfinite(pattern.lower):
         label = row.label if not found else f"-{row.label}"
-        found.append((label, -row.values, -row.lower))
+        found.append((label, -values, -pattern.lower))
     return found
 
 
-def _worth(row: Row, objective: Objective) -> float:
+def _worth(bits: IntArray, values: FloatArray, objective: Objective) -> float:
     """Return the median of |cost| / |weight| over the bits of a row, or of all that have a cost."""
-    cost = np.abs(objective.linear[row.bits]) / np.abs(row.values)
+    cost = np.abs(objective.linear[bits]) / np.abs(values)
     some = cost[cost > 0]
     if len(some):
         return float(np.median(some))
     spread = objective.span / max(len(objective.linear), 1)
-    return spread / float(np.abs(row.values).max(initial=1.0)) or 1.0
+    return spread / float(np.abs(values).max(initial=1.0)) or 1.0

@@ -94,8 +94,8 @@ def proved_weights(
     penalties: Sequence[Penalty],
     upper_bound: float = np.inf,
     structure: Structure | None = None,
-) -> FloatArray:
-    """Return a weight for each penalty, above what breaking it can save, (p,).
+) -> list[FloatArray]:
+    """Return a weight for each of the m places of each penalty, above what breaking it can save.
 
     Parameters
     ----------
@@ -116,11 +116,15 @@ def proved_weights(
     by_group = _by_component(objective, penalties, kept, group) + margin
     by_literal = _ByLiteral(objective, penalties, kept)
     known = max(upper_bound - objective.least, 0.0) + margin
-    weights = np.zeros(len(penalties))
-    for k, penalty in enumerate(penalties):
+    weights = []
+    for penalty in penalties:
         touched = penalty.touches()
-        general = by_group[group[touched[0]]] if len(touched) else objective.span + margin
-        weights[k] = min(general, by_literal.rise(penalty) + margin, known)
+        general = np.full(len(touched), objective.span + margin)
+        if touched.shape[1]:
+            general = by_group[group[touched[:, 0]]]
+        if penalty.kind == "conflict":
+            general = np.minimum(general, by_literal.rise(penalty.literals) + margin)
+        weights.append(np.minimum(general, known))
     return weights
 
 
@@ -129,10 +133,14 @@ def components(
 ) -> IntArray:
     """Return the number of the component of each bit; bits that share a row are in one, (n,)."""
     touched = [penalty.touches() for penalty in penalties]
-    touched += [rule.bits[rule.bits >= 0] for rule in structure.rules] if structure else []
-    pairs = [(int(bits[0]), int(bit)) for bits in touched for bit in bits[1:]]
-    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return components_of(n_bits, ends[:, 0], ends[:, 1])
+    touched += (
+        [rule.bits[rule.bits >= 0][np.newaxis] for rule in structure.rules] if structure else []
+    )
+    first, second = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for bits in touched:
+        first.append(np.repeat(bits[:, :1], max(bits.shape[1] - 1, 0), axis=1).ravel())
+        second.append(bits[:, 1:].ravel())
+    return components_of(n_bits, np.concatenate(first), np.concatenate(second))
 
 
 def components_of(n: int, first: IntArray, second: IntArray) -> IntArray:
@@ -178,8 +186,8 @@ def _holds_at(
     right = np.ones(n_groups, dtype=np.bool_)
     for penalty in penalties:
         touched = penalty.touches()
-        if len(touched) and not _is_held(penalty, value):
-            right[group[touched[0]]] = False
+        if touched.shape[1]:
+            right[group[touched[~_is_held(penalty, value), 0]]] = False
     alike = np.full(len(group), bool(value))
     for rule in structure.rules:
         decided = rule.bits[rule.bits >= 0]
@@ -188,16 +196,19 @@ def _holds_at(
     return right
 
 
-def _is_held(penalty: Penalty, value: int) -> bool:
+def _is_held(penalty: Penalty, value: int) -> BoolArray:
+    """Return which of the m places of a penalty hold with every bit at `value`, (m,)."""
+    m = len(penalty.touches())
     if penalty.kind in {"conflict", "triple"}:
-        return not all(value != literal % 2 for literal in penalty.literals)
+        return np.asarray((penalty.literals % 2 == value).any(axis=1))
     if penalty.kind == "runs":
         # auxiliary bits are 0 here: where that is not best for them, the answer is no
-        mine = np.maximum(penalty.first, penalty.second) < len(penalty.bits)
-        return abs(penalty.constant + value * float(penalty.values[mine].sum())) < _SMALL
+        mine = np.maximum(penalty.first, penalty.second) < penalty.bits.shape[1]
+        found = abs(penalty.constant + value * float(penalty.values[mine].sum()))
+        return np.full(m, found < _SMALL)
     rest = penalty.side - value * float(penalty.values.sum())
     reach = sum(penalty.slack) + 1 if penalty.kind == "band" else 0
-    return 0.0 <= rest <= reach
+    return np.full(m, 0.0 <= rest <= reach)
 
 
 class _ByLiteral:
@@ -206,64 +217,74 @@ class _ByLiteral:
     def __init__(
         self, objective: Objective, penalties: Sequence[Penalty], structure: Structure
     ) -> None:
-        self._low, self._high = objective.slopes()
-        self._hard = {int(bit) for rule in structure.rules for bit in rule.bits if bit >= 0}
-        self._partners: dict[int, set[int]] = {}
-        self._triples: dict[int, list[tuple[int, ...]]] = {}
+        low, high = objective.slopes()
+        n = len(objective.linear)
+        # of literals: switching off a complement switches its bit on
+        self._cost = np.maximum(np.stack((-low, high), axis=1).ravel(), 0.0)
+        conflicts = _literals(penalties, "conflict", 2)
+        one, other = conflicts.T
+        self._width = 2 * n
+        self._pairs = np.sort(np.concatenate((self._key(one, other), self._key(other, one))))
+        both = conflicts[one != other]
+        self._n_partners = np.bincount(np.append(both, one[one == other]), minlength=2 * n)
+        self._triples = _literals(penalties, "triple", 3)
+        self._is_hard = np.zeros(n, dtype=np.bool_)
+        for rule in structure.rules:
+            self._is_hard[rule.bits[rule.bits >= 0]] = True
         for penalty in penalties:
-            self._note(penalty)
+            if penalty.kind not in {"conflict", "triple"}:
+                self._is_hard[penalty.bits] = True
 
-    def rise(self, penalty: Penalty) -> float:
-        """Return the least bound on the rise over the safe literals of a conflict, else inf."""
-        if penalty.kind != "conflict":
-            return float("inf")
-        literals = penalty.literals
-        choices = [(literals[0], literals[-1]), (literals[-1], literals[0])]
-        return min(
-            (self._cost(off) for off, held in choices if self._is_safe(off, held)),
-            default=float("inf"),
-        )
+    def rise(self, literals: IntArray) -> FloatArray:
+        """Return the least bound on the rise over the safe literals of each conflict, else inf."""
+        off = np.concatenate((literals[:, 0], literals[:, 1]))
+        held = np.concatenate((literals[:, 1], literals[:, 0]))
+        cost = np.where(self._is_safe(off, held), self._cost[off], np.inf)
+        return np.asarray(cost.reshape(2, -1).min(axis=0))
 
-    def _note(self, penalty: Penalty) -> None:
-        literals = penalty.literals
-        if penalty.kind == "conflict":
-            for literal, other in ((literals[0], literals[-1]), (literals[-1], literals[0])):
-                self._partners.setdefault(literal, set()).add(other)
-        elif penalty.kind == "triple":
-            for literal in literals:
-                self._triples.setdefault(literal // 2, []).append(literals)
-        else:
-            self._hard.update(int(bit) for bit in penalty.bits)
+    def _key(self, first: IntArray, second: IntArray) -> IntArray:
+        return np.asarray(first * self._width + second)
 
-    def _cost(self, literal: int) -> float:
-        bit = literal // 2
-        return float(max(self._high[bit] if literal % 2 else -self._low[bit], 0.0))
-
-    def _is_safe(self, off: int, held: int) -> bool:
+    def _is_safe(self, off: IntArray, held: IntArray) -> BoolArray:
         # A conflict of the complement with what `held` excludes cannot be broken.
-        if off // 2 in self._hard or self._partners.get(off ^ 1, set()) - {held ^ 1}:
-            return False
-        triples = self._triples.get(off // 2, [])
-        return not any(_rises(triple, off, held) for triple in triples)
+        excused = np.isin(self._key(off ^ 1, held ^ 1), self._pairs)
+        safe = ~self._is_hard[off // 2] & (self._n_partners[off ^ 1] == excused)
+        # Each candidate beside each triple that its bit is in:
+        bit = self._triples.ravel() // 2
+        order = np.argsort(bit, kind="stable")
+        some = np.flatnonzero(safe)
+        start = np.searchsorted(bit[order], off[some] // 2, side="left")
+        count = np.searchsorted(bit[order], off[some] // 2, side="right") - start
+        candidate = np.repeat(some, count)
+        within = np.arange(len(candidate)) - np.repeat(np.cumsum(count) - count, count)
+        triple = self._triples[order[np.repeat(start, count) + within] // 3]
+        safe[candidate[_rises(triple, off[candidate], held[candidate])]] = False
+        return np.asarray(safe)
 
 
-def _rises(triple: tuple[int, ...], off: int, held: int) -> bool:
-    """Return whether the penalty of `triple` can rise as `off` is switched off while `held`."""
-    bits = sorted({literal // 2 for literal in triple})
-    for values in product((0, 1), repeat=len(bits)):
-        z = dict(zip(bits, values, strict=True))
-        if not _is_on(off, z) or (held != off and not _is_on(held, z)):
-            continue
-        after = {**z, off // 2: 1 - z[off // 2]}
-        if _triple_value(triple, after) > _triple_value(triple, z):
-            return True
-    return False
+def _literals(penalties: Sequence[Penalty], kind: str, length: int) -> IntArray:
+    found = [penalty.literals for penalty in penalties if penalty.kind == kind]
+    return np.concatenate([np.zeros((0, length), dtype=np.int64), *found])
 
 
-def _is_on(literal: int, z: dict[int, int]) -> bool:
-    return z.get(literal // 2, 1 - literal % 2) != literal % 2
+def _rises(triples: IntArray, off: IntArray, held: IntArray) -> BoolArray:
+    """Return whether triples, (t, 3), can rise as `off` is switched off while `held`, (t,) each."""
+    states = np.array(list(product((0, 1), repeat=3)))
+    is_off = triples // 2 == off[:, None] // 2
+    is_held = (triples // 2 == held[:, None] // 2) & (held != off)[:, None]
+    found = np.zeros(len(triples), dtype=np.bool_)
+    for state in states:
+        # the state is of the triple's literals; `off` and `held` may be their complements
+        on = state ^ (triples % 2)
+        allowed = ~(is_off & (on == off[:, None] % 2)).any(axis=1)
+        allowed &= ~(is_held & (on == held[:, None] % 2)).any(axis=1)
+        after = np.where(is_off, 1 - state, state)
+        found |= allowed & (
+            _triple_value(after) > _triple_value(np.broadcast_to(state, after.shape))
+        )
+    return found
 
 
-def _triple_value(triple: tuple[int, ...], z: dict[int, int]) -> int:
-    first, second, last = (z[literal // 2] ^ (literal % 2) for literal in triple)
-    return last * (first + second - 1) + (1 - first) * (1 - second)
+def _triple_value(states: IntArray) -> IntArray:
+    first, second, last = states.T
+    return np.asarray(last * (first + second - 1) + (1 - first) * (1 - second))

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gridopt.arrays import FloatArray
 from gridopt.errors import OptionError, ResolutionError, UnsupportedError
-from gridopt.lowering.penalties import common_unit, counting_weights, slack_weights
+from gridopt.lowering.penalties import counting_weights, slack_weights
 from gridopt.lowering.qubo import Lowering, Qubo, discretized, to_qubo
 from gridopt.lowering.reduction import reduced
+from gridopt.lowering.units import common_unit
 from gridopt.program import Integrality, Program, ProgramBuilder
 
 MOST_BITS = 12
