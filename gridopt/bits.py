@@ -363,8 +363,8 @@ class Substitution:
 
     def _row(self, terms: Terms, lower: float, upper: float, like: Row) -> Row:
         least = _ROUNDING * max(map(abs, terms.values()), default=0.0)
-        kept = [(bit, value) for bit, value in sorted(terms.items()) if abs(value) > least]
-        bits, values = zip(*kept, strict=True) if kept else ((), ())
+        bits = tuple([bit for bit in sorted(terms) if abs(terms[bit]) > least])
+        values = tuple([terms[bit] for bit in bits])
         pattern = self._patterns.of(values, lower, upper, like.pattern.unit)
         return Row(bits, pattern, like.label, like.block)
 

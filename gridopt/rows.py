@@ -17,15 +17,16 @@ facets of Rajan & Takriti (IBM RC23628, 2005).
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.arrays import BoolArray, IntArray
 
 _TINY = 1e-9
 _WHOLE = 1e-6
@@ -77,14 +78,12 @@ class Pattern:
     @cached_property
     def sides(self) -> tuple[Knapsack, ...]:
         """The finite sides as knapsacks over local literals, the upper one first."""
-        values = np.array(self.values, dtype=np.float64)
-        found = [(values, self.upper)] if math.isfinite(self.upper) else []
+        found = []
+        if math.isfinite(self.upper):
+            found.append(Knapsack.of(self.values, self.upper))
         if math.isfinite(self.lower):
-            found.append((-values, -self.lower))
-        places = 2 * np.arange(len(values))
-        return tuple(
-            Knapsack(places + (a < 0), np.abs(a), float(side - a[a < 0].sum())) for a, side in found
-        )
+            found.append(Knapsack.of([-value for value in self.values], -self.lower))
+        return tuple(found)
 
     @cached_property
     def conflicts(self) -> tuple[Clause, ...]:
@@ -120,12 +119,14 @@ class Pattern:
         return tuple(self._definition(place) for place in range(len(self.values)))
 
     def _definition(self, place: int) -> Definition | None:
-        scaled = np.array((*self.values, self.upper)) / self.values[place]
-        whole = np.rint(scaled)
-        if np.abs(scaled - whole).max() > _WHOLE:
+        pivot = self.values[place]
+        scaled = [value / pivot for value in (*self.values, self.upper)]
+        whole = [float(round(value)) for value in scaled]
+        if any(abs(x - near) > _WHOLE for x, near in zip(scaled, whole, strict=True)):
             return None
-        terms = (-np.delete(whole[:-1], place)).tolist()
-        return Definition(tuple(terms), float(whole[-1]))
+        shift = whole.pop()
+        del whole[place]
+        return Definition(tuple(-value for value in whole), shift)
 
 
 class Patterns:
@@ -147,14 +148,23 @@ class Patterns:
 class Knapsack:
     """One side of a row over local literals: Σ weights · literals ≤ side, weights > 0."""
 
-    literals: IntArray
-    weights: FloatArray
+    literals: tuple[int, ...]
+    weights: tuple[float, ...]
     side: float
+
+    @staticmethod
+    def of(values: Sequence[float], side: float) -> Knapsack:
+        """Return Σ values · z ≤ side as a knapsack."""
+        return Knapsack(
+            tuple(2 * place + (value < 0.0) for place, value in enumerate(values)),
+            tuple(map(abs, values)),
+            side - sum(value for value in values if value < 0.0),
+        )
 
     @cached_property
     def is_redundant(self) -> bool:
         """Whether every choice of bits holds it."""
-        return bool(self.weights.sum() <= self._limit)
+        return sum(self.weights) <= self._limit
 
     @cached_property
     def equals_its_conflicts(self) -> bool:
@@ -162,25 +172,27 @@ class Knapsack:
         limit = self._limit
         if self._is_impossible:
             return False
-        weights = np.sort(self.weights[self.weights <= limit])
-        light, heavy = weights[2.0 * weights <= limit], weights[2.0 * weights > limit]
-        sums = np.concatenate(([0.0], np.cumsum(light)))
-        beside = sums[np.searchsorted(light, limit - heavy, side="right")]
-        return bool(max(sums[-1], (heavy + beside).max(initial=0.0)) <= limit)
+        weights = sorted(weight for weight in self.weights if weight <= limit)
+        n_light = bisect_right(weights, limit, key=lambda weight: 2.0 * weight)
+        sums = list(accumulate(weights[:n_light], initial=0.0))
+        return sums[-1] <= limit and all(
+            heavy + sums[bisect_right(weights, limit - heavy, hi=n_light)] <= limit
+            for heavy in weights[n_light:]
+        )
 
     @cached_property
     def conflicts(self) -> tuple[Clause, ...]:
         """Pairs of literals that cannot both hold, and (l, l) where l alone cannot."""
-        limit, weights = self._limit, self.weights
-        alone = self.literals[weights > limit].tolist()
-        fits = np.flatnonzero(weights <= limit)
-        order = fits[np.argsort(-weights[fits], kind="stable")]
-        found: list[Clause] = [(literal, literal) for literal in alone]
-        for place, i in enumerate(order):
-            rest = order[place + 1 :]
-            partners = rest[weights[i] + weights[rest] > limit]
-            first = int(self.literals[i])
-            found += [(first, second) for second in self.literals[partners].tolist()]
+        limit = self._limit
+        items = list(zip(self.weights, self.literals, strict=True))
+        found = [(literal, literal) for weight, literal in items if weight > limit]
+        fitting = [item for item in items if item[0] <= limit]
+        fitting.sort(key=lambda item: -item[0])
+        for place, (weight, first) in enumerate(fitting, 1):
+            for other, second in fitting[place:]:
+                if weight + other <= limit:
+                    break
+                found.append((first, second))
         return tuple(found)
 
     @cached_property
@@ -196,9 +208,9 @@ class Knapsack:
     def forbids_all_three(self) -> bool:
         """Whether it has three literals of which any two may hold."""
         weights = self.weights
-        return len(weights) == 3 and bool(weights.sum() - weights.min() <= self._limit)
+        return len(weights) == 3 and sum(weights) - min(weights) <= self._limit
 
-    @property
+    @cached_property
     def _limit(self) -> float:
         return self.side + self._room
 
@@ -273,7 +285,7 @@ def triple_of(side: Knapsack, bits: Sequence[int], edges: Edges) -> Clause | Non
     """
     if not side.forbids_all_three:
         return None
-    literals = side.literals.tolist()
+    literals = side.literals
     at = {local: 2 * bits[local // 2] + local % 2 for local in literals}
     for pair in combinations(sorted(literals, key=at.__getitem__), 2):
         if (at[pair[0]], at[pair[1]]) in edges:
