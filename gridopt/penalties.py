@@ -37,6 +37,8 @@ from gridopt.arrays import FloatArray, IntArray
 from gridopt.rows import Clause, Edges, Pattern, Row, at_bits
 from gridopt.units import UnitError, Units
 
+AnyIntArray = npt.NDArray[np.signedinteger]
+
 Solved = tuple[tuple[Clause, ...] | None, ...]
 """What each side of a row says in clauses of local literals, None where it needs more."""
 
@@ -200,8 +202,8 @@ class Quadratic(NamedTuple):
     """
 
     constant: npt.NDArray[np.float64]
-    first: IntArray
-    second: IntArray
+    first: AnyIntArray
+    second: AnyIntArray
     value: FloatArray
 
 
@@ -226,13 +228,13 @@ def polynomial(penalty: Penalty, slack: IntArray) -> Quadratic:
     return _of_sum(penalty, bits)
 
 
-def _of_sum(penalty: Penalty, bits: IntArray) -> Quadratic:
+def _of_sum(penalty: Penalty, bits: AnyIntArray) -> Quadratic:
     """Return y² of a square, (y² − y)/2 of a band, with y = side − values · z."""
     values = np.concatenate((penalty.values, np.asarray(penalty.slack, dtype=np.float64)))
     if len(bits) == 1:
-        # sorted, the many entries of a long row are in the order of Q
+        # sorted, and in short numbers, the many entries of a long row are as Q will hold them
         order = np.argsort(bits[0])
-        bits, values = bits[:, order], values[order]
+        bits, values = bits[:, order].astype(np.int32), values[order]
     square, linear = (1.0, 0.0) if penalty.kind == "square" else (0.5, -0.5)
     side = float(penalty.side)
     products = 2.0 * square * np.outer(values, values)

@@ -22,7 +22,7 @@ from gridopt.bits import Bits, to_bits
 from gridopt.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.errors import OptionError, PrecisionError, UnsupportedError
 from gridopt.lift import Lift
-from gridopt.penalties import Penalty, penalties_of, polynomial
+from gridopt.penalties import AnyIntArray, Penalty, penalties_of, polynomial
 from gridopt.program import Program, ProgramBuilder
 from gridopt.reduction import entries_of
 from gridopt.rows import Row
@@ -51,7 +51,7 @@ LONG = 64
 LEAST_SHARE = 1e-6
 """Of the objective's range: differences below it may be lost in the rounding of penalties."""
 
-_Entries = tuple[IntArray, IntArray, FloatArray]
+_Entries = tuple[AnyIntArray, AnyIntArray, FloatArray]
 """First and second bit, and value, of each entry."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -486,8 +486,10 @@ def _assembled(
         with np.errstate(over="ignore"):  # told afterwards: `_check_precision`
             offset += float(weight @ constant)
             value = (weight[:, None] * terms).ravel()
-        part = np.minimum(i, j).ravel(), np.maximum(i, j).ravel(), value
-        (long if len(penalty.values) > LONG else short).append(part)
+        if len(penalty.bits) == 1 and len(penalty.values) > LONG:
+            long.append((i.ravel(), j.ravel(), value))
+        else:
+            short.append((np.minimum(i, j).ravel(), np.maximum(i, j).ravel(), value))
     # Long rows are in order already: adding them up apart spares sorting most of the entries.
     matrix = _added_up(short, n) + _added_up(long, n) if long else _added_up(short, n)
     matrix.eliminate_zeros()

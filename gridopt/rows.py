@@ -31,6 +31,8 @@ from gridopt.arrays import BoolArray, IntArray
 _TINY = 1e-9
 _WHOLE = 1e-6
 
+Pair = tuple[int, int]
+
 Clause = tuple[int, ...]
 """Literals that cannot all hold; one that cannot hold by itself is listed twice."""
 
@@ -86,7 +88,7 @@ class Pattern:
         return tuple(found)
 
     @cached_property
-    def conflicts(self) -> tuple[Clause, ...]:
+    def conflicts(self) -> tuple[Pair, ...]:
         """Pairs of local literals that no bits that hold the row have both of."""
         return tuple(pair for side in self.sides for pair in side.conflicts)
 
@@ -94,6 +96,11 @@ class Pattern:
     def clauses(self) -> tuple[tuple[Clause, ...] | None, ...]:
         """What each side says in clauses, None where no clauses of its own say it."""
         return tuple(side.clauses for side in self.sides)
+
+    @cached_property
+    def is_free(self) -> bool:
+        """Whether some bits hold the row, and clauses of its own say it."""
+        return not any(side is None or () in side for side in self.clauses)
 
     @cached_property
     def may_be_triple(self) -> bool:
@@ -181,7 +188,7 @@ class Knapsack:
         )
 
     @cached_property
-    def conflicts(self) -> tuple[Clause, ...]:
+    def conflicts(self) -> tuple[Pair, ...]:
         """Pairs of literals that cannot both hold, and (l, l) where l alone cannot."""
         limit = self._limit
         items = list(zip(self.weights, self.literals, strict=True))
@@ -238,32 +245,39 @@ class Edges:
         if pairs is not None:
             self._keys.update(self._key(pairs).tolist())
 
-    def __contains__(self, pair: Clause) -> bool:
+    def __contains__(self, pair: Pair) -> bool:
         first, second = pair
         low, high = (first, second) if first <= second else (second, first)
         return low * self._width + high in self._keys
 
+    def add(self, local: Iterable[Pair], bits: Sequence[int]) -> list[Pair]:
+        """Add pairs of local literals at the bits of a row; return those that are new."""
+        width, keys = self._width, self._keys
+        literals = [2 * bit for bit in bits]
+        found = []
+        for i, j in local:
+            first, second = literals[i >> 1] | (i & 1), literals[j >> 1] | (j & 1)
+            if first > second:
+                first, second = second, first
+            key = first * width + second
+            if key not in keys:
+                keys.add(key)
+                found.append((first, second))
+        return found
+
     def contain(self, pairs: IntArray) -> BoolArray:
         """Return which of many pairs it contains, (k, 2) to (k,)."""
-        every = np.fromiter(self._keys, dtype=np.int64, count=len(self._keys))
-        return np.isin(self._key(pairs), every)
+        known = self._keys
+        found = [key in known for key in self._key(pairs).tolist()]
+        return np.array(found, dtype=np.bool_)
 
     def _key(self, pairs: IntArray) -> IntArray:
         first, second = pairs[:, 0], pairs[:, 1]
         return np.asarray(np.minimum(first, second) * self._width + np.maximum(first, second))
 
-    def add(self, first: int, second: int) -> bool:
-        """Add a pair; return whether it is new."""
-        low, high = (first, second) if first <= second else (second, first)
-        key = low * self._width + high
-        if key in self._keys:
-            return False
-        self._keys.add(key)
-        return True
-
     def pairs(self) -> IntArray:
-        """Return all pairs in order, each in order, (k, 2)."""
-        keys = np.sort(np.fromiter(self._keys, dtype=np.int64, count=len(self._keys)))
+        """Return all pairs, each in order, (k, 2)."""
+        keys = np.fromiter(self._keys, dtype=np.int64, count=len(self._keys))
         return np.stack(np.divmod(keys, self._width or 1), axis=1)
 
 
