@@ -251,7 +251,7 @@ class Substitution:
         self._next = len(self.rows)
         # times are numbers of substitutions
         self._clock = 0
-        self._changed_at: dict[int, int] = {}
+        self._changed_at = [0] * n_bits
         self._tried_at: dict[int, int] = {}
 
     def settle(self) -> None:
@@ -293,10 +293,10 @@ class Substitution:
         if last is None:
             return False
         rows = [self.rows[number] for number in self._rows_of[bit]]
-        if self._changed_at.get(bit, -1) > last or any(map(_is_long_definition, rows)):
+        if self._changed_at[bit] > last or any(map(_is_long_definition, rows)):
             return True
         near = chain.from_iterable(row.bits for row in rows if len(row.bits) <= _LONGEST)
-        return any(self._changed_at.get(other, -1) > last for other in near)
+        return max(map(self._changed_at.__getitem__, near), default=0) > last
 
     def _without(self, bit: int, number: int, terms: Terms, shift: float) -> dict[int, Row] | None:
         """Return the limits over `bit`, all but row `number`, without it.
@@ -315,9 +315,10 @@ class Substitution:
 
     def _is_free(self, row: Row) -> bool:
         """Return whether some bits hold `row`, and clauses say it."""
-        return not any(
-            side is None or () in side for side in row.pattern.clauses_at(row.bits, self.edges)
-        )
+        if row.pattern.is_free or not row.pattern.may_be_triple:
+            return row.pattern.is_free
+        sides = row.pattern.clauses_at(row.bits, self.edges)
+        return not any(side is None or () in side for side in sides)
 
     def _slack_bits(self, row: Row) -> int:
         """Return how many slack bits `row`, which is no equality, would take."""
@@ -362,9 +363,12 @@ class Substitution:
         return self._row(mine, row.pattern.lower - moved, row.pattern.upper - moved, row)
 
     def _row(self, terms: Terms, lower: float, upper: float, like: Row) -> Row:
-        least = _ROUNDING * max(map(abs, terms.values()), default=0.0)
-        kept = [(bit, value) for bit, value in sorted(terms.items()) if abs(value) > least]
-        bits, values = zip(*kept, strict=True) if kept else ((), ())
+        bits = tuple(sorted(terms))
+        sizes = [abs(terms[bit]) for bit in bits]
+        least = _ROUNDING * max(sizes, default=0.0)
+        if sizes and min(sizes) <= least:
+            bits = tuple(bit for bit, size in zip(bits, sizes, strict=True) if size > least)
+        values = tuple([terms[bit] for bit in bits])
         pattern = self._patterns.of(values, lower, upper, like.pattern.unit)
         return Row(bits, pattern, like.label, like.block)
 
@@ -375,19 +379,17 @@ class Substitution:
     def _add(self, row: Row, number: int) -> None:
         self.rows[number] = row
         self._list(row, number)
-        self._changed_at.update(dict.fromkeys(row.bits, self._clock))
+        for bit in row.bits:
+            self._changed_at[bit] = self._clock
         if len(row.bits) > _LONGEST:
             return
-        for i, j in row.pattern.conflicts:
-            first, second = 2 * row.bits[i // 2] + i % 2, 2 * row.bits[j // 2] + j % 2
-            if first > second:
-                first, second = second, first
-            if self.edges.add(first, second):
-                other = first ^ 1, second ^ 1
-                if first == second or other in self.edges:
-                    self._decisive.add(
-                        (first, second) if first == second else min(other, (first, second))
-                    )
+        for pair in self.edges.add(row.pattern.conflicts, row.bits):
+            first, second = pair
+            other = first ^ 1, second ^ 1
+            if first == second:
+                self._decisive.add(pair)
+            elif other in self.edges:
+                self._decisive.add(min(pair, other))
 
     def _list(self, row: Row, number: int) -> None:
         for bit in row.bits:
@@ -455,7 +457,7 @@ def _compacted(bits: Bits, work: Substitution) -> Bits:
         lift=bits.lift.after(_resolved(work.defined, n, kept)),
         labels=tuple(bits.labels[bit] for bit in kept.tolist()),
         rows=tuple(
-            row._replace(bits=tuple(place_of[bit] for bit in row.bits))
+            row._replace(bits=tuple(map(place_of.__getitem__, row.bits)))
             for _, row in sorted(work.rows.items())
         ),
         edges=Edges(len(kept), 2 * place[pairs // 2] + pairs % 2),

@@ -37,6 +37,8 @@ from gridopt.arrays import FloatArray, IntArray
 from gridopt.lowering.rows import Clause, Edges, Pattern, Row, at_bits
 from gridopt.lowering.units import UnitError, Units
 
+AnyIntArray = npt.NDArray[np.signedinteger]
+
 Solved = tuple[tuple[Clause, ...] | None, ...]
 """What each side of a row says in clauses of local literals, None where it needs more."""
 
@@ -200,8 +202,8 @@ class Quadratic(NamedTuple):
     """
 
     constant: npt.NDArray[np.float64]
-    first: IntArray
-    second: IntArray
+    first: AnyIntArray
+    second: AnyIntArray
     value: FloatArray
 
 
@@ -226,18 +228,23 @@ def polynomial(penalty: Penalty, slack: IntArray) -> Quadratic:
     return _of_sum(penalty, bits)
 
 
-def _of_sum(penalty: Penalty, bits: IntArray) -> Quadratic:
+def _of_sum(penalty: Penalty, bits: AnyIntArray) -> Quadratic:
     """Return y² of a square, (y² − y)/2 of a band, with y = side − values · z."""
     values = np.concatenate((penalty.values, np.asarray(penalty.slack, dtype=np.float64)))
+    if len(bits) == 1:
+        # sorted, and in short numbers, the many entries of a long row are as Q will hold them
+        order = np.argsort(bits[0])
+        bits, values = bits[:, order].astype(np.int32), values[order]
     square, linear = (1.0, 0.0) if penalty.kind == "square" else (0.5, -0.5)
     side = float(penalty.side)
-    i, j = np.triu_indices(len(values), 1)
-    own = square * (values**2 - 2.0 * side * values) - linear * values
+    products = 2.0 * square * np.outer(values, values)
+    np.fill_diagonal(products, square * (values**2 - 2.0 * side * values) - linear * values)
+    above = np.tri(len(values), dtype=np.bool_).T
     return Quadratic(
-        np.full(bits.shape[:-1], square * side**2 + linear * side),
-        np.concatenate((bits, bits[..., i]), axis=-1),
-        np.concatenate((bits, bits[..., j]), axis=-1),
-        np.concatenate((own, 2.0 * square * values[i] * values[j])),
+        np.full(len(bits), square * side**2 + linear * side),
+        np.repeat(bits, np.arange(len(values), 0, -1), axis=1),
+        np.broadcast_to(bits[:, None, :], (len(bits), *above.shape))[:, above],
+        products[above],
     )
 
 

@@ -22,7 +22,7 @@ from gridopt.errors import OptionError, PrecisionError, UnsupportedError
 from gridopt.lowering.bits import Bits, to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.penalties import Penalty, penalties_of, polynomial
+from gridopt.lowering.penalties import AnyIntArray, Penalty, penalties_of, polynomial
 from gridopt.lowering.reduction import entries_of
 from gridopt.lowering.rows import Row
 from gridopt.lowering.run_penalties import run_penalty
@@ -45,8 +45,14 @@ __all__ = ["Discretized", "Lowering", "Qubo", "discretized", "to_qubo"]
 WIDEST = 24
 """Treewidths above this are not told apart: nothing exact is done with them."""
 
+LONG = 64
+"""Bits of a long row: its square is much of Q."""
+
 LEAST_SHARE = 1e-6
 """Of the objective's range: differences below it may be lost in the rounding of penalties."""
+
+_Entries = tuple[AnyIntArray, AnyIntArray, FloatArray]
+"""First and second bit, and value, of each entry."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -483,19 +489,23 @@ def _assembled(
     n_main = len(objective.linear)
     numbers, slack = _slack_bits(penalties, n_main)
     n = n_main + len(slack)
-    diagonal = np.arange(n_main)
-    first, second = [diagonal, objective.first], [diagonal, objective.second]
-    value, offset = [objective.linear, objective.value], objective.constant
+    diagonal, offset = np.arange(n_main), objective.constant
+    short: list[_Entries] = [
+        (diagonal, diagonal, objective.linear),
+        (objective.first, objective.second, objective.value),
+    ]
+    long: list[_Entries] = []
     for penalty, weight, own in zip(penalties, weights, numbers, strict=True):
         constant, i, j, terms = polynomial(penalty, own)
-        first.append(np.minimum(i, j).ravel())
-        second.append(np.maximum(i, j).ravel())
         with np.errstate(over="ignore"):  # told afterwards: `_check_precision`
             offset += float(weight @ constant)
-            value.append((weight[:, None] * terms).ravel())
-    matrix = sparse.coo_array(
-        (np.concatenate(value), (np.concatenate(first), np.concatenate(second))), shape=(n, n)
-    ).tocsr()
+            value = (weight[:, None] * terms).ravel()
+        if len(penalty.bits) == 1 and len(penalty.values) > LONG:
+            long.append((i.ravel(), j.ravel(), value))
+        else:
+            short.append((np.minimum(i, j).ravel(), np.maximum(i, j).ravel(), value))
+    # Long rows are in order already: adding them up apart spares sorting most of the entries.
+    matrix = _added_up(short, n) + _added_up(long, n) if long else _added_up(short, n)
     matrix.eliminate_zeros()
     main = Lift.columns(n, np.arange(n_main)).matrix.T
     return Qubo(
@@ -531,3 +541,9 @@ def _slack_bits(penalties: Listing[Penalty], first: int) -> tuple[list[IntArray]
     ]
     blocks = [penalties[source[k]].block for k in order for _ in range(count[k])]
     return numbers, blocks
+
+
+def _added_up(parts: Listing[_Entries], n: int) -> sparse.csr_array:
+    """Return the matrix of entries, each part first, second and value."""
+    first, second, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return sparse.csr_array(sparse.coo_array((value, (first, second)), shape=(n, n)))

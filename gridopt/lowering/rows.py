@@ -17,18 +17,21 @@ facets of Rajan & Takriti (IBM RC23628, 2005).
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import accumulate, combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.arrays import BoolArray, IntArray
 
 _TINY = 1e-9
 _WHOLE = 1e-6
+
+Pair = tuple[int, int]
 
 Clause = tuple[int, ...]
 """Literals that cannot all hold; one that cannot hold by itself is listed twice."""
@@ -77,17 +80,15 @@ class Pattern:
     @cached_property
     def sides(self) -> tuple[Knapsack, ...]:
         """The finite sides as knapsacks over local literals, the upper one first."""
-        values = np.array(self.values, dtype=np.float64)
-        found = [(values, self.upper)] if math.isfinite(self.upper) else []
+        found = []
+        if math.isfinite(self.upper):
+            found.append(Knapsack.of(self.values, self.upper))
         if math.isfinite(self.lower):
-            found.append((-values, -self.lower))
-        places = 2 * np.arange(len(values))
-        return tuple(
-            Knapsack(places + (a < 0), np.abs(a), float(side - a[a < 0].sum())) for a, side in found
-        )
+            found.append(Knapsack.of([-value for value in self.values], -self.lower))
+        return tuple(found)
 
     @cached_property
-    def conflicts(self) -> tuple[Clause, ...]:
+    def conflicts(self) -> tuple[Pair, ...]:
         """Pairs of local literals that no bits that hold the row have both of."""
         return tuple(pair for side in self.sides for pair in side.conflicts)
 
@@ -95,6 +96,11 @@ class Pattern:
     def clauses(self) -> tuple[tuple[Clause, ...] | None, ...]:
         """What each side says in clauses, None where no clauses of its own say it."""
         return tuple(side.clauses for side in self.sides)
+
+    @cached_property
+    def is_free(self) -> bool:
+        """Whether some bits hold the row, and clauses of its own say it."""
+        return not any(side is None or () in side for side in self.clauses)
 
     @cached_property
     def may_be_triple(self) -> bool:
@@ -120,12 +126,14 @@ class Pattern:
         return tuple(self._definition(place) for place in range(len(self.values)))
 
     def _definition(self, place: int) -> Definition | None:
-        scaled = np.array((*self.values, self.upper)) / self.values[place]
-        whole = np.rint(scaled)
-        if np.abs(scaled - whole).max() > _WHOLE:
+        pivot = self.values[place]
+        scaled = [value / pivot for value in (*self.values, self.upper)]
+        whole = [float(round(value)) for value in scaled]
+        if any(abs(x - near) > _WHOLE for x, near in zip(scaled, whole, strict=True)):
             return None
-        terms = (-np.delete(whole[:-1], place)).tolist()
-        return Definition(tuple(terms), float(whole[-1]))
+        shift = whole.pop()
+        del whole[place]
+        return Definition(tuple(-value for value in whole), shift)
 
 
 class Patterns:
@@ -147,14 +155,23 @@ class Patterns:
 class Knapsack:
     """One side of a row over local literals: Σ weights · literals ≤ side, weights > 0."""
 
-    literals: IntArray
-    weights: FloatArray
+    literals: tuple[int, ...]
+    weights: tuple[float, ...]
     side: float
+
+    @staticmethod
+    def of(values: Sequence[float], side: float) -> Knapsack:
+        """Return Σ values · z ≤ side as a knapsack."""
+        return Knapsack(
+            tuple(2 * place + (value < 0.0) for place, value in enumerate(values)),
+            tuple(map(abs, values)),
+            side - sum(value for value in values if value < 0.0),
+        )
 
     @cached_property
     def is_redundant(self) -> bool:
         """Whether every choice of bits holds it."""
-        return bool(self.weights.sum() <= self._limit)
+        return sum(self.weights) <= self._limit
 
     @cached_property
     def equals_its_conflicts(self) -> bool:
@@ -162,25 +179,27 @@ class Knapsack:
         limit = self._limit
         if self._is_impossible:
             return False
-        weights = np.sort(self.weights[self.weights <= limit])
-        light, heavy = weights[2.0 * weights <= limit], weights[2.0 * weights > limit]
-        sums = np.concatenate(([0.0], np.cumsum(light)))
-        beside = sums[np.searchsorted(light, limit - heavy, side="right")]
-        return bool(max(sums[-1], (heavy + beside).max(initial=0.0)) <= limit)
+        weights = sorted(weight for weight in self.weights if weight <= limit)
+        n_light = bisect_right(weights, limit, key=lambda weight: 2.0 * weight)
+        sums = list(accumulate(weights[:n_light], initial=0.0))
+        return sums[-1] <= limit and all(
+            heavy + sums[bisect_right(weights, limit - heavy, hi=n_light)] <= limit
+            for heavy in weights[n_light:]
+        )
 
     @cached_property
-    def conflicts(self) -> tuple[Clause, ...]:
+    def conflicts(self) -> tuple[Pair, ...]:
         """Pairs of literals that cannot both hold, and (l, l) where l alone cannot."""
-        limit, weights = self._limit, self.weights
-        alone = self.literals[weights > limit].tolist()
-        fits = np.flatnonzero(weights <= limit)
-        order = fits[np.argsort(-weights[fits], kind="stable")]
-        found: list[Clause] = [(literal, literal) for literal in alone]
-        for place, i in enumerate(order):
-            rest = order[place + 1 :]
-            partners = rest[weights[i] + weights[rest] > limit]
-            first = int(self.literals[i])
-            found += [(first, second) for second in self.literals[partners].tolist()]
+        limit = self._limit
+        items = list(zip(self.weights, self.literals, strict=True))
+        found = [(literal, literal) for weight, literal in items if weight > limit]
+        fitting = [item for item in items if item[0] <= limit]
+        fitting.sort(key=lambda item: -item[0])
+        for place, (weight, first) in enumerate(fitting, 1):
+            for other, second in fitting[place:]:
+                if weight + other <= limit:
+                    break
+                found.append((first, second))
         return tuple(found)
 
     @cached_property
@@ -196,9 +215,9 @@ class Knapsack:
     def forbids_all_three(self) -> bool:
         """Whether it has three literals of which any two may hold."""
         weights = self.weights
-        return len(weights) == 3 and bool(weights.sum() - weights.min() <= self._limit)
+        return len(weights) == 3 and sum(weights) - min(weights) <= self._limit
 
-    @property
+    @cached_property
     def _limit(self) -> float:
         return self.side + self._room
 
@@ -226,32 +245,39 @@ class Edges:
         if pairs is not None:
             self._keys.update(self._key(pairs).tolist())
 
-    def __contains__(self, pair: Clause) -> bool:
+    def __contains__(self, pair: Pair) -> bool:
         first, second = pair
         low, high = (first, second) if first <= second else (second, first)
         return low * self._width + high in self._keys
 
+    def add(self, local: Iterable[Pair], bits: Sequence[int]) -> list[Pair]:
+        """Add pairs of local literals at the bits of a row; return those that are new."""
+        width, keys = self._width, self._keys
+        literals = [2 * bit for bit in bits]
+        found = []
+        for i, j in local:
+            first, second = literals[i >> 1] | (i & 1), literals[j >> 1] | (j & 1)
+            if first > second:
+                first, second = second, first
+            key = first * width + second
+            if key not in keys:
+                keys.add(key)
+                found.append((first, second))
+        return found
+
     def contain(self, pairs: IntArray) -> BoolArray:
         """Return which of many pairs it contains, (k, 2) to (k,)."""
-        every = np.fromiter(self._keys, dtype=np.int64, count=len(self._keys))
-        return np.isin(self._key(pairs), every)
+        known = self._keys
+        found = [key in known for key in self._key(pairs).tolist()]
+        return np.array(found, dtype=np.bool_)
 
     def _key(self, pairs: IntArray) -> IntArray:
         first, second = pairs[:, 0], pairs[:, 1]
         return np.asarray(np.minimum(first, second) * self._width + np.maximum(first, second))
 
-    def add(self, first: int, second: int) -> bool:
-        """Add a pair; return whether it is new."""
-        low, high = (first, second) if first <= second else (second, first)
-        key = low * self._width + high
-        if key in self._keys:
-            return False
-        self._keys.add(key)
-        return True
-
     def pairs(self) -> IntArray:
-        """Return all pairs in order, each in order, (k, 2)."""
-        keys = np.sort(np.fromiter(self._keys, dtype=np.int64, count=len(self._keys)))
+        """Return all pairs, each in order, (k, 2)."""
+        keys = np.fromiter(self._keys, dtype=np.int64, count=len(self._keys))
         return np.stack(np.divmod(keys, self._width or 1), axis=1)
 
 
@@ -273,7 +299,7 @@ def triple_of(side: Knapsack, bits: Sequence[int], edges: Edges) -> Clause | Non
     """
     if not side.forbids_all_three:
         return None
-    literals = side.literals.tolist()
+    literals = side.literals
     at = {local: 2 * bits[local // 2] + local % 2 for local in literals}
     for pair in combinations(sorted(literals, key=at.__getitem__), 2):
         if (at[pair[0]], at[pair[1]]) in edges:

@@ -98,9 +98,11 @@ def _denominator(ratio: float) -> int | None:
 
 def divides(unit: float, numbers: Collection[float]) -> bool:
     """Return whether all `numbers` are whole multiples of `unit`."""
-    counts = np.asarray(list(numbers)) / unit
-    close = np.abs(counts - np.rint(counts)) <= _WHOLE
-    return bool(close.all() and np.abs(counts).max(initial=0.0) <= LARGEST_COEFFICIENT**2)
+    counts = [float(number) / unit for number in numbers]
+    return all(
+        abs(count) <= LARGEST_COEFFICIENT**2 and abs(count - round(count)) <= _WHOLE
+        for count in counts
+    )
 
 
 def _fault(numbers: Sequence[float], unit: float | None) -> str:

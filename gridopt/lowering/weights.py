@@ -247,7 +247,7 @@ class _ByLiteral:
 
     def _is_safe(self, off: IntArray, held: IntArray) -> BoolArray:
         # A conflict of the complement with what `held` excludes cannot be broken.
-        excused = np.isin(self._key(off ^ 1, held ^ 1), self._pairs)
+        excused = _in_sorted(self._key(off ^ 1, held ^ 1), self._pairs)
         safe = ~self._is_hard[off // 2] & (self._n_partners[off ^ 1] == excused)
         # Each candidate beside each triple that its bit is in:
         bit = self._triples.ravel() // 2
@@ -260,6 +260,11 @@ class _ByLiteral:
         triple = self._triples[order[np.repeat(start, count) + within] // 3]
         safe[candidate[_rises(triple, off[candidate], held[candidate])]] = False
         return np.asarray(safe)
+
+
+def _in_sorted(values: IntArray, known: IntArray) -> BoolArray:
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.asarray(known[place] == values)
 
 
 def _literals(penalties: Sequence[Penalty], kind: str, length: int) -> IntArray:
