@@ -21,7 +21,7 @@ LONG = 64
 
 
 class WeightedSum(NamedTuple):
-    """z'Qz + offset, Q upper triangular, and the row block of each slack bit: they are last in z."""
+    """z'Qz + offset, Q upper triangular, and the row block of each slack bit, the last of z."""
 
     Q: sparse.csr_array
     offset: float

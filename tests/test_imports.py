@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = "errors arrays grid elements requirements study results"
 MODEL = "errors arrays lazy program solution"
 LOWERING = (
-    "lift reduction linearization bits encoding rows units penalties run_penalties assembly soft "
-    "weights structure"
+    "lift reduction linearization bits encoding rows units penalties run_penalties substitution "
+    "assembly soft weights structure"
 )
 MILP = "linearization cuts highs_model"
 SAMPLING = "treewidth qubo qubo_presolve tightening samples fixing"
