@@ -191,16 +191,14 @@ class Substitution:
         factor = mine.pop(bit)
         for other, value in terms.items():
             mine[other] = mine.get(other, 0.0) + factor * value
+        if len(mine) < len(row.bits) - 1 + len(terms):
+            mine = _without_tiny(mine)
         moved = factor * shift
         return self._row(mine, row.pattern.lower - moved, row.pattern.upper - moved, row)
 
     def _row(self, terms: Terms, lower: float, upper: float, like: Row) -> Row:
         bits = tuple(sorted(terms))
-        sizes = [abs(terms[bit]) for bit in bits]
-        least = _ROUNDING * max(sizes, default=0.0)
-        if sizes and min(sizes) <= least:
-            bits = tuple(bit for bit, size in zip(bits, sizes, strict=True) if size > least)
-        values = tuple([terms[bit] for bit in bits])
+        values = tuple(map(terms.__getitem__, bits))
         pattern = self._patterns.of(values, lower, upper, like.pattern.unit)
         return Row(bits, pattern, like.label, like.block)
 
@@ -228,6 +226,12 @@ class Substitution:
             self._rows_of[bit].add(number)
         if row.pattern.definitions:
             self._definable.update(row.bits)
+
+
+def _without_tiny(terms: Terms) -> Terms:
+    """Return terms without those that were bits in both of two sums and canceled."""
+    least = _ROUNDING * max(map(abs, terms.values()), default=0.0)
+    return {bit: value for bit, value in terms.items() if abs(value) > least}
 
 
 def _is_long_definition(row: Row) -> bool:
@@ -262,8 +266,7 @@ def _definition(row: Row, bit: int) -> tuple[Terms, float] | None:
     found = row.pattern.definitions[place]
     if found is None:
         return None
-    others = row.bits[:place] + row.bits[place + 1 :]
-    return dict(zip(others, found.values, strict=True)), found.shift
+    return {row.bits[k]: value for k, value in found.terms}, found.shift
 
 
 def _slack_bits(row: Pattern) -> int:
