@@ -37,8 +37,6 @@ from gridopt.arrays import FloatArray, IntArray
 from gridopt.lowering.rows import Clause, Edges, Pattern, Row, at_bits
 from gridopt.lowering.units import UnitError, Units
 
-AnyIntArray = npt.NDArray[np.signedinteger]
-
 Solved = tuple[tuple[Clause, ...] | None, ...]
 """What each side of a row says in clauses of local literals, None where it needs more."""
 
@@ -202,8 +200,8 @@ class Quadratic(NamedTuple):
     """
 
     constant: npt.NDArray[np.float64]
-    first: AnyIntArray
-    second: AnyIntArray
+    first: IntArray
+    second: IntArray
     value: FloatArray
 
 
@@ -228,23 +226,32 @@ def polynomial(penalty: Penalty, slack: IntArray) -> Quadratic:
     return _of_sum(penalty, bits)
 
 
-def _of_sum(penalty: Penalty, bits: AnyIntArray) -> Quadratic:
-    """Return y² of a square, (y² − y)/2 of a band, with y = side − values · z."""
+class Form(NamedTuple):
+    """constant + Σ own_i z_i + factor · Σ_{i<j} values_i values_j z_i z_j: a square or a band."""
+
+    constant: float
+    own: FloatArray
+    factor: float
+    values: FloatArray
+
+
+def form_of(penalty: Penalty) -> Form:
+    """Return y² of a square, (y² − y)/2 of a band, with y = side − values · z, slack bits last."""
     values = np.concatenate((penalty.values, np.asarray(penalty.slack, dtype=np.float64)))
-    if len(bits) == 1:
-        # sorted, and in short numbers, the many entries of a long row are as Q will hold them
-        order = np.argsort(bits[0])
-        bits, values = bits[:, order].astype(np.int32), values[order]
     square, linear = (1.0, 0.0) if penalty.kind == "square" else (0.5, -0.5)
     side = float(penalty.side)
-    products = 2.0 * square * np.outer(values, values)
-    np.fill_diagonal(products, square * (values**2 - 2.0 * side * values) - linear * values)
-    above = np.tri(len(values), dtype=np.bool_).T
+    own = square * (values**2 - 2.0 * side * values) - linear * values
+    return Form(square * side**2 + linear * side, own, 2.0 * square, values)
+
+
+def _of_sum(penalty: Penalty, bits: IntArray) -> Quadratic:
+    constant, own, factor, values = form_of(penalty)
+    i, j = np.triu_indices(len(values), 1)
     return Quadratic(
-        np.full(len(bits), square * side**2 + linear * side),
-        np.repeat(bits, np.arange(len(values), 0, -1), axis=1),
-        np.broadcast_to(bits[:, None, :], (len(bits), *above.shape))[:, above],
-        products[above],
+        np.full(len(bits), constant),
+        np.concatenate((bits, bits[:, i]), axis=1),
+        np.concatenate((bits, bits[:, j]), axis=1),
+        np.concatenate((own, factor * values[i] * values[j])),
     )
 
 

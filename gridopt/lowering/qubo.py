@@ -19,10 +19,11 @@ from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.errors import OptionError, PrecisionError, UnsupportedError
-from gridopt.lowering.bits import Bits, to_bits
+from gridopt.lowering.assembly import weighted_sum
+from gridopt.lowering.bits import to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.penalties import AnyIntArray, Penalty, penalties_of, polynomial
+from gridopt.lowering.penalties import Penalty, penalties_of
 from gridopt.lowering.reduction import entries_of
 from gridopt.lowering.rows import Row
 from gridopt.lowering.run_penalties import run_penalty
@@ -45,14 +46,8 @@ __all__ = ["Discretized", "Lowering", "Qubo", "discretized", "to_qubo"]
 WIDEST = 24
 """Treewidths above this are not told apart: nothing exact is done with them."""
 
-LONG = 64
-"""Bits of a long row: its square is much of Q."""
-
 LEAST_SHARE = 1e-6
 """Of the objective's range: differences below it may be lost in the rounding of penalties."""
-
-_Entries = tuple[AnyIntArray, AnyIntArray, FloatArray]
-"""First and second bit, and value, of each entry."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -357,13 +352,20 @@ class _Lowered:
         for penalty, weight in zip(self.penalties, weights, strict=True):
             blocks[penalty.block] = max(blocks.get(penalty.block, 0.0), float(weight.max()))
         with np.errstate(over="ignore", invalid="ignore"):
-            assembled = _assembled(objective, self.penalties, weights, self.bits)
-        found = replace(
-            assembled,
+            Q, offset, slack = weighted_sum(objective, self.penalties, weights)
+        n_main, n = len(objective.linear), Q.shape[0]
+        main = Lift.columns(n, np.arange(n_main)).matrix.T
+        found = Qubo(
+            Q=Q,
+            offset=offset,
+            lift=Lift(sparse.csr_array(self.bits.lift.matrix @ main), self.bits.lift.shift),
             penalties=blocks,
             exact=self.options.penalty >= 1.0 and not self.rounded and not self.soft,
             resolution=self.grid.resolution,
+            n_slack=len(slack),
             rounded=tuple(self.rounded),
+            labels=(*self.bits.labels, *(f"slack of {name}" for name in slack)),
+            objective_range=objective.span,
             structure=structure,
             soft=tuple(self.soft),
         )
@@ -440,7 +442,7 @@ def _precision_message(penalties: Listing[Penalty], what: str) -> str:
     named = ", ".join(blocks[:5]) + (f" and {len(blocks) - 5} more" if len(blocks) > 5 else "")
     return (
         f"the penalties of {named} {what}: take a coarser resolution, fewer levels, "
-        "inequalities = 'unbalanced', or a lower penalty"
+        "form = 'compact', inequalities = 'unbalanced', or a lower penalty"
     )
 
 
@@ -481,69 +483,3 @@ def objective_over(program: Program, lift: Lift) -> Objective:
         second=entries.column[above],
         value=2.0 * entries.value[above],
     )
-
-
-def _assembled(
-    objective: Objective, penalties: Listing[Penalty], weights: Listing[FloatArray], bits: Bits
-) -> Qubo:
-    n_main = len(objective.linear)
-    numbers, slack = _slack_bits(penalties, n_main)
-    n = n_main + len(slack)
-    diagonal, offset = np.arange(n_main), objective.constant
-    short: list[_Entries] = [
-        (diagonal, diagonal, objective.linear),
-        (objective.first, objective.second, objective.value),
-    ]
-    long: list[_Entries] = []
-    for penalty, weight, own in zip(penalties, weights, numbers, strict=True):
-        constant, i, j, terms = polynomial(penalty, own)
-        with np.errstate(over="ignore"):  # told afterwards: `_check_precision`
-            offset += float(weight @ constant)
-            value = (weight[:, None] * terms).ravel()
-        if len(penalty.bits) == 1 and len(penalty.values) > LONG:
-            long.append((i.ravel(), j.ravel(), value))
-        else:
-            short.append((np.minimum(i, j).ravel(), np.maximum(i, j).ravel(), value))
-    # Long rows are in order already: adding them up apart spares sorting most of the entries.
-    matrix = _added_up(short, n) + _added_up(long, n) if long else _added_up(short, n)
-    matrix.eliminate_zeros()
-    main = Lift.columns(n, np.arange(n_main)).matrix.T
-    return Qubo(
-        Q=sparse.csr_array(matrix),
-        offset=offset,
-        lift=Lift(sparse.csr_array(bits.lift.matrix @ main), bits.lift.shift),
-        penalties={},
-        exact=False,
-        resolution=None,
-        n_slack=len(slack),
-        rounded=(),
-        labels=(*bits.labels, *(f"slack of {name}" for name in slack)),
-        objective_range=objective.span,
-    )
-
-
-def _slack_bits(penalties: Listing[Penalty], first: int) -> tuple[list[IntArray], list[str]]:
-    """Return the numbers of the slack bits of each penalty, (m, s), and the block of each bit.
-
-    They are counted from `first` in the order of the rows.
-    """
-    row = np.concatenate([np.zeros(0, dtype=np.int64), *(part.rows for part in penalties)])
-    count = np.repeat(
-        np.array([len(part.slack) for part in penalties], dtype=np.int64),
-        [len(part.rows) for part in penalties],
-    )
-    source = np.repeat(np.arange(len(penalties)), [len(part.rows) for part in penalties])
-    order = np.argsort(row, kind="stable")
-    start = np.empty_like(row)
-    start[order] = first + np.cumsum(count[order]) - count[order]
-    numbers = [
-        start[source == k][:, None] + np.arange(len(part.slack)) for k, part in enumerate(penalties)
-    ]
-    blocks = [penalties[source[k]].block for k in order for _ in range(count[k])]
-    return numbers, blocks
-
-
-def _added_up(parts: Listing[_Entries], n: int) -> sparse.csr_array:
-    """Return the matrix of entries, each part first, second and value."""
-    first, second, value = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return sparse.csr_array(sparse.coo_array((value, (first, second)), shape=(n, n)))

@@ -47,9 +47,9 @@ class Row(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """z = Σ values · (the row's other bits, in their order) + shift."""
+    """A bit of a row as Σ value · z at other places + shift."""
 
-    values: tuple[float, ...]
+    terms: tuple[tuple[int, float], ...]
     shift: float
 
 
@@ -132,8 +132,8 @@ class Pattern:
         if any(abs(x - near) > _WHOLE for x, near in zip(scaled, whole, strict=True)):
             return None
         shift = whole.pop()
-        del whole[place]
-        return Definition(tuple(-value for value in whole), shift)
+        terms = [(k, -value) for k, value in enumerate(whole) if value and k != place]
+        return Definition(tuple(terms), shift)
 
 
 class Patterns:
@@ -144,7 +144,7 @@ class Patterns:
 
     def of(self, values: tuple[float, ...], lower: float, upper: float, unit: float) -> Pattern:
         """Return the pattern of these numbers."""
-        key = (values, lower, upper, None if math.isnan(unit) else unit)
+        key = (values, lower, upper, unit if unit == unit else None)  # nan is not itself
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = Pattern(values, lower, upper, unit)
