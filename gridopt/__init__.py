@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import gridopt.plots as plots
     from gridopt.ac_power_flow import power_flow
+    from gridopt.circuits.pauli_operator import from_sparse_pauli_op, to_sparse_pauli_op
     from gridopt.errors import GridoptError, StudyError
     from gridopt.exports.coo_text import read_coo, write_coo
     from gridopt.exports.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gridopt.simulation import Simulation, simulate
     from gridopt.solution import Solution, Termination
     from gridopt.solver import Solver
+    from gridopt.solvers.qiskit_optimization import from_quadratic_program, to_quadratic_program
     from gridopt.study import Study
     from gridopt.verification import verify
     from gridopt.windows import window
@@ -60,6 +62,8 @@ __all__ = [
     "Violation",
     "from_bqm",
     "from_cqm",
+    "from_quadratic_program",
+    "from_sparse_pauli_op",
     "kazarlis",
     "load_case",
     "plots",
@@ -77,7 +81,9 @@ __all__ = [
     "solve",
     "to_bqm",
     "to_cqm",
+    "to_quadratic_program",
     "to_qubo",
+    "to_sparse_pauli_op",
     "verify",
     "window",
     "write_coo",
@@ -107,6 +113,8 @@ _HOME = {
     "Violation": "gridopt.results",
     "from_bqm": "gridopt.exports.dimod_models",
     "from_cqm": "gridopt.exports.dimod_models",
+    "from_quadratic_program": "gridopt.solvers.qiskit_optimization",
+    "from_sparse_pauli_op": "gridopt.circuits.pauli_operator",
     "kazarlis": "gridopt.io.shipped",
     "load_case": "gridopt.io.cases",
     "power_flow": "gridopt.ac_power_flow",
@@ -123,7 +131,9 @@ _HOME = {
     "solve": "gridopt.running",
     "to_bqm": "gridopt.exports.dimod_models",
     "to_cqm": "gridopt.exports.dimod_models",
+    "to_quadratic_program": "gridopt.solvers.qiskit_optimization",
     "to_qubo": "gridopt.lowering.qubo",
+    "to_sparse_pauli_op": "gridopt.circuits.pauli_operator",
     "verify": "gridopt.verification",
     "window": "gridopt.windows",
     "write_coo": "gridopt.exports.coo_text",

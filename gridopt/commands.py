@@ -29,7 +29,7 @@ from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.io.cases import load_case
 from gridopt.outputs import Format, check_folder, write_run, write_simulation
 from gridopt.program_files import check_program_file, write_program
-from gridopt.registry import make, option_names, solver_class, solver_names
+from gridopt.registry import make, option_names, own_option_names, solver_class, solver_names
 from gridopt.running import Run, solve
 from gridopt.simulation import Day, Simulation, simulate
 from gridopt.solver import Progress, ProgressCallback, Solver
@@ -194,7 +194,10 @@ def list_solvers(as_json: bool) -> int:
     table = Table(*rows[0], title="Solvers")
     for row in rows:
         table.add_row(*map(str, row.values()))
-    Console().print(table)
+    shared = option_names(solver_class("exact")) - own_option_names(solver_class("exact"))
+    console = Console()
+    console.print(table)
+    console.print(f"Every solver of QUBOs also has: {', '.join(sorted(shared))}", highlight=False)
     return FEASIBLE
 
 
@@ -203,7 +206,7 @@ def _solver_row(name: str) -> dict[str, str]:
         kind = solver_class(name)
     except NotInstalledError as fault:
         return {"solver": name, "installed": "no", "kind": "", "limits": str(fault), "options": ""}
-    options = ", ".join(sorted(option_names(kind)))
+    options = ", ".join(sorted(own_option_names(kind)))
     return {
         "solver": name,
         "installed": "yes",

@@ -96,6 +96,11 @@ def option_names(owner: type[Solver] | type[Formulation]) -> set[str]:
     return _field_names(owner).union(*map(_field_names, _parts(owner).values()))
 
 
+def own_option_names(owner: type[Solver] | type[Formulation]) -> set[str]:
+    """Return the names of its own options, without the parts that it holds and their options."""
+    return _field_names(owner) - set(_parts(owner))
+
+
 def _parts(owner: Any) -> dict[str, Any]:
     """Return the fields that hold an options object of their own, and its default."""
     made = {

@@ -1,7 +1,7 @@
 """Simulated annealing of a `Qubo`: which moves, which temperatures, how many reads, who runs them.
 
 Kirkpatrick, Gelatt & Vecchi 1983, doi 10.1126/science.220.4598.671. The inner loops are in
-`annealing_kernels` (single flips) and `native_moves` (moves that keep a structure). They are called
+`kernels` (single flips) and `native_moves` (moves that keep a structure). They are called
 for a few hundredths of a second at a time, so that the clock and Ctrl-C are heard. What a read does
 depends on its seed and its schedule only, never on the clock or on other threads.
 """

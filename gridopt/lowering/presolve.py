@@ -38,12 +38,15 @@ class Presolved:
     Parameters
     ----------
     rest : Qubo
-        Without bits where all is solved.
+        Without bits where all is solved; its lift is to the columns of the program.
+    fill : Lift
+        From its bits to those of the whole QUBO.
     details : mapping of str to float, int or str
         How many bits went which way.
     """
 
     rest: Qubo
+    fill: Lift
     details: Mapping[str, float | int | str]
 
 
@@ -54,14 +57,16 @@ def presolved(qubo: Qubo) -> Presolved:
     nothing is done: what they tie together is no component.
     """
     if len(qubo.structure):
-        return Presolved(qubo, {"presolve": "none: the sampler has rules to keep"})
+        why = {"presolve": "none: the sampler has rules to keep"}
+        return Presolved(qubo, Lift.identity(qubo.n_bits), why)
     value = _roof_dual(qubo)
     count = {"roof duality": int((value >= 0).sum()), "enumeration": 0, "tree decomposition": 0}
     free = np.flatnonzero(value < 0)
-    inner = _restricted(qubo, value, free)
+    inner = _restricted(qubo, _filling(value, free), free)
     left = [np.zeros(0, dtype=np.int64)]
     for part in _components(inner):
-        how, bits = ground_state(_restricted(inner, np.zeros(inner.n_bits), part))
+        alone = _filling(np.zeros(inner.n_bits), part)
+        how, bits = ground_state(_restricted(inner, alone, part))
         if bits is None:
             left.append(free[part])
         else:
@@ -69,7 +74,9 @@ def presolved(qubo: Qubo) -> Presolved:
             count[how] += len(part)
     rest = np.sort(np.concatenate(left))
     said = ", ".join(f"{n} bits by {how}" for how, n in count.items() if n) or "nothing"
-    return Presolved(_restricted(qubo, value, rest), {"presolve": said, "bits_left": len(rest)})
+    fill = _filling(value, rest)
+    details: dict[str, float | int | str] = {"presolve": said, "bits_left": len(rest)}
+    return Presolved(_restricted(qubo, fill, rest), fill, details)
 
 
 def _roof_dual(qubo: Qubo) -> FloatArray:
@@ -110,20 +117,26 @@ def _bqm(qubo: Qubo) -> Any:
     )
 
 
-def _restricted(qubo: Qubo, value: FloatArray, kept: IntArray) -> Qubo:
-    """Return the QUBO over the bits `kept`, the others at their `value`, (n,)."""
+def _filling(value: FloatArray, kept: IntArray) -> Lift:
+    """Return the map from the bits `kept` to all of them, the others at their `value`, (n,)."""
     fixed = value.copy()
     fixed[kept] = 0.0
+    return Lift.columns(len(value), kept, shift=fixed)
+
+
+def _restricted(qubo: Qubo, fill: Lift, kept: IntArray) -> Qubo:
+    """Return the QUBO over the bits `kept`."""
+    fixed = fill.shift
     inner = sparse.csr_array(qubo.Q[kept, :][:, kept])
     pull = np.asarray((qubo.Q + qubo.Q.T) @ fixed)[kept]
     matrix = sparse.csr_array(inner + sparse.diags_array(pull)) if len(kept) else inner
-    lift = Lift.columns(qubo.n_bits, kept, shift=fixed)
     n_main = qubo.n_bits - qubo.n_slack
     return replace(
         qubo,
         Q=matrix,
         offset=qubo.offset + float(fixed @ (qubo.Q @ fixed)),
-        lift=qubo.lift.after(lift),
+        lift=qubo.lift.after(fill),
         n_slack=int((kept >= n_main).sum()),
         labels=tuple(qubo.labels[bit] for bit in kept),
+        soft=(),
     )

@@ -417,7 +417,7 @@ def _precision_message(penalties: Penalties, what: str) -> str:
     named = ", ".join(blocks[:5]) + (f" and {len(blocks) - 5} more" if len(blocks) > 5 else "")
     return (
         f"the penalties of {named} {what}: take a coarser resolution, fewer levels, "
-        "inequalities = 'unbalanced', or a lower penalty"
+        "form = 'compact', inequalities = 'unbalanced', or a lower penalty"
     )
 
 

@@ -23,7 +23,8 @@ from gridopt.errors import TooLargeError, UnsupportedError
 from gridopt.linear_prices import LinearPrices, linear_prices
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.fixing import fixed_by_reduced_cost
-from gridopt.lowering.presolve import presolved
+from gridopt.lowering.lift import Lift
+from gridopt.lowering.presolve import Presolved, presolved
 from gridopt.lowering.qubo import Qubo, to_qubo
 from gridopt.lowering.structure import Native
 from gridopt.lowering.tightening import tightened
@@ -48,6 +49,10 @@ CONTROL_SHARE = 0.9
 
 LATEST_SHARE = 0.95
 """Part of the time limit by which they end where no answer is feasible yet."""
+
+
+AFTER_INTERRUPTION_S = 1.0
+"""Seconds for the re-dispatch of what there is once the user has stopped the sampling."""
 
 
 class Clock:
@@ -266,18 +271,18 @@ class _Solve:
             view = self._view()
             whole = self._lowered(view)
             self._solver.check(whole)
-            qubo = self._presolved(whole)
+            solved = self._presolved(whole)
             self._clock.lap("lower_s")
-            samples = self._round(view, whole, qubo, Part(number, rounds))
+            samples = self._round(view, whole, solved.rest, Part(number, rounds))
             if self._is_over(Part(number, rounds)):
                 break
             if self._judged.best.is_feasible:
                 self._near = self._judged.best.x
             if self._lowering.inequality_form == "augmented_lagrangian" and len(samples.bits):
                 lowest = samples.bits[int(np.argmin(samples.energies))]
-                self._multipliers = qubo.multipliers_after(lowest)
+                self._multipliers = whole.multipliers_after(solved.fill(lowest))
         self._details["rounds"] = number + 1
-        return view, qubo
+        return view, solved.rest
 
     def _is_over(self, part: Part) -> bool:
         """Return whether no further round is worth beginning."""
@@ -294,12 +299,12 @@ class _Solve:
         self._details["weights"] = found.how
         return found.qubo
 
-    def _presolved(self, qubo: Qubo) -> Qubo:
+    def _presolved(self, qubo: Qubo) -> Presolved:
         if not self._lowering.presolve:
-            return qubo
+            return Presolved(qubo, Lift.identity(qubo.n_bits), {})
         found = presolved(qubo)
         self._details |= found.details
-        return found.rest
+        return found
 
     def _round(self, view: View, whole: Qubo, qubo: Qubo, part: Part) -> Samples:
         end = self._clock.deadline(ROUNDS_SHARE * part.share(1.0))
@@ -308,8 +313,10 @@ class _Solve:
         self._record(whole, samples)
         self._complete = samples.complete and whole.exact and whole.resolution is None
         self._complete &= view.is_whole
+        latest = self._clock.deadline(LATEST_SHARE * part.share(1.0))
+        if self._termination is Termination.INTERRUPTED:
+            end = latest = Deadline.after(AFTER_INTERRUPTION_S)
         with self._interruptible():
-            latest = self._clock.deadline(LATEST_SHARE * part.share(1.0))
             self._judged.add(view, qubo, samples, end, latest)
         self._clock.lap("redispatch_s")
         self._report("samples judged")

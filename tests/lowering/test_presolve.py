@@ -38,8 +38,10 @@ def test_the_ground_state_stays(seed: int, n: int, density: float) -> None:
     found = presolved(qubo)
     ground = qubo.spectrum().min()
     assert found.rest.spectrum().min() == pytest.approx(ground)
-    x = found.rest.lift(np.zeros(found.rest.n_bits))
-    assert found.rest.energy(np.zeros(found.rest.n_bits)) == pytest.approx(qubo.energy(x))
+    nothing = np.zeros(found.rest.n_bits)
+    x = found.rest.lift(nothing)
+    np.testing.assert_array_equal(x, qubo.lift(found.fill(nothing)))
+    assert found.rest.energy(nothing) == pytest.approx(qubo.energy(x))
     # every component of up to 16 bits is enumerated
     assert found.rest.n_bits == 0
 

@@ -76,22 +76,25 @@ def numbered(first: int, n: int) -> BitArray:
     """Return reads that tell their number in bits."""
     time.sleep(0.002 * (first % 3))
     numbers = np.arange(first, first + n)
-    return ((numbers[:, np.newaxis] >> np.arange(8)) & 1).astype(np.uint8)
+    return ((numbers[:, np.newaxis] >> np.arange(12)) & 1).astype(np.uint8)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize(("reads", "size"), [(1, 1), (10, 3), (12, 4), (5, 16)])
 def test_reads_come_in_order_whatever_the_threads(threads: int, reads: int, size: int) -> None:
     found = np.concatenate(list(in_threads(numbered, reads, size, threads, Stop(Deadline()))))
-    assert (found @ (1 << np.arange(8))).tolist() == list(range(reads))
+    assert (found @ (1 << np.arange(12))).tolist() == list(range(reads))
 
 
 def test_no_number_of_reads_goes_on_until_time_is_up() -> None:
     begun = time.perf_counter()
     found = np.concatenate(list(in_threads(numbered, None, 2, 2, Stop(Deadline.after(0.2)))))
     assert 0.15 < time.perf_counter() - begun < 1.0
-    assert np.array_equal(found, numbered(0, len(found)))
-    assert len(found) > 10
+    numbers = found @ (1 << np.arange(12))
+    assert len(numbers) > 10
+    # in order; of the last jobs, one may be cut short while a later one is done
+    assert (np.diff(numbers) > 0).all()
+    assert numbers[:-8].tolist() == list(range(len(numbers) - 8))
 
 
 def test_a_job_that_takes_longer_than_there_is_time_is_not_begun() -> None:

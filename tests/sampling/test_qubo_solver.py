@@ -141,6 +141,22 @@ def test_presolve_solves_what_is_easy_and_says_so() -> None:
     assert found.details["bits_left"] == 0
 
 
+def test_multipliers_follow_what_presolving_leaves() -> None:
+    """Eight items and a lone one that roof duality takes: multipliers are of the whole QUBO."""
+    rng = np.random.default_rng(3)
+    b = ProgramBuilder()
+    x = b.binary("take", (25,))
+    b.minimize(rng.uniform(1.0, 5.0, 25), x)
+    lone = b.binary("lone", (1,))
+    b.minimize(-1.0, lone)
+    b.constrain("weight", (rng.uniform(1.0, 4.0, 25), x[np.newaxis]), lower=[20.0])
+    lowering = Lowering(inequalities="augmented_lagrangian", presolve=True)
+    found = Neal(reads=20, sweeps=200, lowering=lowering).solve(b.program())
+    assert found.is_feasible
+    assert found.details["rounds"] == 3
+    assert 0 < int(found.details["bits_left"]) < 26
+
+
 def test_reduced_costs_fix_what_cannot_be_in_a_better_answer(make_study: StudyFactory) -> None:
     study = make_study(demand_mw=(70.0, 110.0, 60.0, 45.0))
     best = gridopt.solve(study, gap=1e-9).cost
