@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from collections.abc import Sequence as Listing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -294,6 +294,20 @@ def to_qubo(
     options = lowering or Lowering()
     _check_program(program, options)
     return _Lowered(program, options, native, prices or {}).qubo(factors or {})
+
+
+@cache
+def load_loops() -> None:
+    """Load the compiled loops of `to_qubo`, so that no clock sees it.
+
+    The first call on a machine compiles them, which takes some seconds; the first one of a process
+    loads them, which takes some tenths.
+    """
+    b = ProgramBuilder()
+    x = b.binary("x", (3,))
+    b.minimize(1.0, x)
+    b.constrain("row", (1.0, x), equal=2.0)
+    to_qubo(b.program())
 
 
 class _Lowered:

@@ -25,7 +25,7 @@ from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.fixing import fixed_by_reduced_cost
 from gridopt.lowering.lift import Lift
 from gridopt.lowering.presolve import Presolved, presolved
-from gridopt.lowering.qubo import Qubo, to_qubo
+from gridopt.lowering.qubo import Qubo, load_loops, to_qubo
 from gridopt.lowering.structure import Native
 from gridopt.lowering.tightening import tightened
 from gridopt.program import Program
@@ -136,6 +136,7 @@ class QuboSolver(Solver):
         ResolutionError, UnsupportedError
             Where the program has no QUBO under `lowering`.
         """
+        load_loops()
         return _Solve(self, program, progress).run()
 
 
