@@ -24,6 +24,7 @@ from gridopt.units import UnitError, Units
 Terms = dict[int, float]
 """Coefficient of each bit in a sum."""
 
+_CANCELED = 1e-6
 _ROUNDING = 1e-12
 _IMPOSSIBLE = 1000
 _LONGEST = 64
@@ -189,9 +190,12 @@ class Substitution:
         """Return `row` with Σ terms + shift in place of `bit`."""
         mine = dict(zip(row.bits, row.pattern.values, strict=True))
         factor = mine.pop(bit)
+        canceled = False
         for other, value in terms.items():
-            mine[other] = mine.get(other, 0.0) + factor * value
-        if len(mine) < len(row.bits) - 1 + len(terms):
+            added = factor * value
+            total = mine[other] = mine.get(other, 0.0) + added
+            canceled |= abs(total) < _CANCELED * abs(added)
+        if canceled:
             mine = _without_tiny(mine)
         moved = factor * shift
         return self._row(mine, row.pattern.lower - moved, row.pattern.upper - moved, row)
@@ -229,7 +233,7 @@ class Substitution:
 
 
 def _without_tiny(terms: Terms) -> Terms:
-    """Return terms without those that were bits in both of two sums and canceled."""
+    """Return terms without what is left of those that canceled."""
     least = _ROUNDING * max(map(abs, terms.values()), default=0.0)
     return {bit: value for bit, value in terms.items() if abs(value) > least}
 
