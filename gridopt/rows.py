@@ -72,7 +72,7 @@ class Pattern:
     upper: float
     unit: float
 
-    @property
+    @cached_property
     def is_equality(self) -> bool:
         """Whether both sides are the same."""
         return self.lower == self.upper
