@@ -78,12 +78,10 @@ class Substitution:
         self._decisive = _decisive(self.edges, pairs)
         self._patterns = patterns
         self._slack: dict[Pattern, int] = {}
-        self._rows_of: list[set[int]] = [set() for _ in range(n_bits)]
+        self._rows_of = _RowsOf(rows, n_bits)
         self._definable: set[int] = set()
         self._defines_at_length = False
-        for number, row in self.rows.items():
-            for bit in row.bits:
-                self._rows_of[bit].add(number)
+        for row in rows:
             self._note_definitions(row)
         self._next = len(self.rows)
         # times are numbers of substitutions
@@ -250,6 +248,22 @@ class Substitution:
                 self._decisive.add(pair)
             elif other in self.edges:
                 self._decisive.add(min(pair, other))
+
+
+class _RowsOf(dict[int, set[int]]):
+    """Numbers of the rows that each bit stands in, made a set once somebody asks."""
+
+    def __init__(self, rows: Sequence[Row], n_bits: int) -> None:
+        length = [len(row.bits) for row in rows]
+        bits = np.fromiter(chain.from_iterable(row.bits for row in rows), np.int64, sum(length))
+        number = np.repeat(np.arange(len(rows)), length)
+        self._numbers = number[np.argsort(bits, kind="stable")].tolist()
+        self._end = np.cumsum(np.bincount(bits, minlength=n_bits)).tolist()
+
+    def __missing__(self, bit: int) -> set[int]:
+        start = self._end[bit - 1] if bit else 0
+        found = self[bit] = set(self._numbers[start : self._end[bit]])
+        return found
 
 
 def _edges_of(rows: Iterable[Row]) -> IntArray:
