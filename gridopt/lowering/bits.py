@@ -199,7 +199,7 @@ def _compacted(bits: Bits, work: Substitution) -> Bits:
         lift=bits.lift.after(resolved(work.defined, n, kept)),
         labels=tuple(bits.labels[bit] for bit in kept.tolist()),
         rows=tuple(
-            row._replace(bits=tuple(map(place_of.__getitem__, row.bits)))
+            Row(tuple(map(place_of.__getitem__, row.bits)), *row[1:])
             for _, row in sorted(work.rows.items())
         ),
         edges=Edges(len(kept), 2 * place[pairs // 2] + pairs % 2),

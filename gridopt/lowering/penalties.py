@@ -194,9 +194,9 @@ def counting_weights(span: int) -> tuple[int, ...]:
 
 
 class Quadratic(NamedTuple):
-    """constant + Σ value · z_first · z_second with z² = z; value as (t,), or (m, t) as the others.
+    """constant + Σ value · z_first · z_second with z² = z.
 
-    Literals of m penalties differ, so `constant` is () or (m,) and the entries are (t,) or (m, t).
+    Of one penalty () and (t,) each, of m alike (m,) and (m, t); `value` is (t,) where all share it.
     """
 
     constant: npt.NDArray[np.float64]

@@ -72,7 +72,7 @@ class Pattern:
     upper: float
     unit: float
 
-    @property
+    @cached_property
     def is_equality(self) -> bool:
         """Whether both sides are the same."""
         return self.lower == self.upper
@@ -299,15 +299,13 @@ def triple_of(side: Knapsack, bits: Sequence[int], edges: Edges) -> Clause | Non
     """
     if not side.forbids_all_three:
         return None
-    literals = side.literals
-    at = {local: 2 * bits[local // 2] + local % 2 for local in literals}
-    for pair in combinations(sorted(literals, key=at.__getitem__), 2):
-        if (at[pair[0]], at[pair[1]]) in edges:
-            return pair
-    for last in range(3):
-        first, second = (literals[k] for k in range(3) if k != last)
-        if (at[first] ^ 1, at[second] ^ 1) in edges:
-            return first, second, literals[last]
+    at = [(2 * bits[local >> 1] | (local & 1), local) for local in side.literals]
+    for (first, i), (second, j) in combinations(sorted(at), 2):
+        if (first, second) in edges:
+            return i, j
+    for last, first, second in ((0, 1, 2), (1, 0, 2), (2, 0, 1)):
+        if (at[first][0] ^ 1, at[second][0] ^ 1) in edges:
+            return at[first][1], at[second][1], at[last][1]
     return None
 
 

@@ -24,6 +24,7 @@ from gridopt.lowering.units import UnitError, Units
 Terms = dict[int, float]
 """Coefficient of each bit in a sum."""
 
+_CANCELED = 1e-6
 _ROUNDING = 1e-12
 _IMPOSSIBLE = 1000
 _LONGEST = 64
@@ -77,10 +78,11 @@ class Substitution:
         self._decisive = _decisive(self.edges, pairs)
         self._patterns = patterns
         self._slack: dict[Pattern, int] = {}
-        self._rows_of: list[set[int]] = [set() for _ in range(n_bits)]
+        self._rows_of = _RowsOf(rows, n_bits)
         self._definable: set[int] = set()
-        for number, row in self.rows.items():
-            self._list(row, number)
+        self._defines_at_length = False
+        for row in rows:
+            self._note_definitions(row)
         self._next = len(self.rows)
         # times are numbers of substitutions
         self._clock = 0
@@ -114,8 +116,7 @@ class Substitution:
             if after is not None:
                 self._remove(number)
                 self._substitute(bit, terms, shift, after)
-                self._add(bound._replace(label=f"bounds of a bit in {row.label}"), self._next)
-                self._next += 1
+                self._add(bound._replace(label=f"bounds of a bit in {row.label}"))
                 return True
         self._tried_at[bit] = self._clock
         return False
@@ -125,11 +126,11 @@ class Substitution:
         last = self._tried_at.get(bit)
         if last is None:
             return True
-        rows = [self.rows[number] for number in self._rows_of[bit]]
-        if self._changed_at[bit] > last or any(map(_is_long_definition, rows)):
+        if self._changed_at[bit] > last or self._defines_at_length:
             return True
-        near = chain.from_iterable(row.bits for row in rows if len(row.bits) <= _LONGEST)
-        return max(map(self._changed_at.__getitem__, near), default=0) > last
+        rows = [self.rows[number].bits for number in self._rows_of[bit]]
+        near = chain.from_iterable(bits for bits in rows if len(bits) <= _LONGEST)
+        return max(map(self._changed_at.__getitem__, near), default=-1) > last
 
     def _without(self, bit: int, number: int, terms: Terms, shift: float) -> dict[int, Row] | None:
         """Return the limits over `bit`, all but row `number`, without it.
@@ -137,9 +138,11 @@ class Substitution:
         None where one of them would need more slack bits than before.
         """
         found = {}
-        rows = [(k, self.rows[k]) for k in self._rows_of[bit] if k != number]
-        limits = [(len(row.bits), k, row) for k, row in rows if not row.pattern.is_equality]
-        for _, k, row in sorted(limits):
+        others = [(len(self.rows[k].bits), k) for k in self._rows_of[bit] if k != number]
+        for _, k in sorted(others):
+            row = self.rows[k]
+            if row.pattern.is_equality:
+                continue
             found[k] = put = self._put(row, bit, terms, shift)
             needed = self._slack_bits(put)
             if needed and needed > self._slack_bits(row):
@@ -182,17 +185,28 @@ class Substitution:
             after = known.get(number) if known else None
             if after is None:
                 after = self._put(self.rows[number], bit, terms, shift)
-            self._remove(number)
-            self._add(after, number)
+            self.rows[number] = after
+            self._rows_of[bit].discard(number)
+            for other in terms:
+                numbers = self._rows_of[other]
+                (numbers.add if other in after.bits else numbers.discard)(number)
+            self._note(after)
 
     def _put(self, row: Row, bit: int, terms: Terms, shift: float) -> Row:
         """Return `row` with Σ terms + shift in place of `bit`."""
         mine = dict(zip(row.bits, row.pattern.values, strict=True))
         factor = mine.pop(bit)
+        canceled = []
         for other, value in terms.items():
-            mine[other] = mine.get(other, 0.0) + factor * value
-        if len(mine) < len(row.bits) - 1 + len(terms):
-            mine = _without_tiny(mine)
+            added = factor * value
+            total = mine[other] = mine.get(other, 0.0) + added
+            if abs(total) < _CANCELED * abs(added):
+                canceled.append(other)
+        if canceled:
+            least = _ROUNDING * max(map(abs, mine.values()))
+            for other in canceled:
+                if abs(mine[other]) <= least:
+                    del mine[other]
         moved = factor * shift
         return self._row(mine, row.pattern.lower - moved, row.pattern.upper - moved, row)
 
@@ -206,9 +220,23 @@ class Substitution:
         for bit in self.rows.pop(number).bits:
             self._rows_of[bit].discard(number)
 
-    def _add(self, row: Row, number: int) -> None:
+    def _add(self, row: Row) -> None:
+        number = self._next
+        self._next += 1
         self.rows[number] = row
-        self._list(row, number)
+        for bit in row.bits:
+            self._rows_of[bit].add(number)
+        self._note(row)
+
+    def _note_definitions(self, row: Row) -> None:
+        if row.pattern.definitions:
+            self._definable.update(row.bits)
+            # so long that it may make a long row short, by canceling
+            self._defines_at_length |= len(row.bits) > _LONGEST // 2
+
+    def _note(self, row: Row) -> None:
+        """Take in what a new row says: definitions, and edges."""
+        self._note_definitions(row)
         for bit in row.bits:
             self._changed_at[bit] = self._clock
         if len(row.bits) > _LONGEST:
@@ -221,22 +249,21 @@ class Substitution:
             elif other in self.edges:
                 self._decisive.add(min(pair, other))
 
-    def _list(self, row: Row, number: int) -> None:
-        for bit in row.bits:
-            self._rows_of[bit].add(number)
-        if row.pattern.definitions:
-            self._definable.update(row.bits)
 
+class _RowsOf(dict[int, set[int]]):
+    """Numbers of the rows that each bit stands in, made a set once somebody asks."""
 
-def _without_tiny(terms: Terms) -> Terms:
-    """Return terms without those that were bits in both of two sums and canceled."""
-    least = _ROUNDING * max(map(abs, terms.values()), default=0.0)
-    return {bit: value for bit, value in terms.items() if abs(value) > least}
+    def __init__(self, rows: Sequence[Row], n_bits: int) -> None:
+        length = [len(row.bits) for row in rows]
+        bits = np.fromiter(chain.from_iterable(row.bits for row in rows), np.int64, sum(length))
+        number = np.repeat(np.arange(len(rows)), length)
+        self._numbers = number[np.argsort(bits, kind="stable")].tolist()
+        self._end = np.cumsum(np.bincount(bits, minlength=n_bits)).tolist()
 
-
-def _is_long_definition(row: Row) -> bool:
-    """Return whether `row` defines bits and is so long that it may make a long row short."""
-    return len(row.bits) > _LONGEST // 2 and bool(row.pattern.definitions)
+    def __missing__(self, bit: int) -> set[int]:
+        start = self._end[bit - 1] if bit else 0
+        found = self[bit] = set(self._numbers[start : self._end[bit]])
+        return found
 
 
 def _edges_of(rows: Iterable[Row]) -> IntArray:
