@@ -475,17 +475,17 @@ def objective_over(program: Program, lift: Lift) -> Objective:
 
 
 def _assembled(objective: Objective, penalties: Penalties, weights: FloatArray, bits: Bits) -> Qubo:
-    n_main = penalties.n_bits
+    n_main, n_own = penalties.n_bits, penalties.n_bits + len(objective.value)
     slack = np.repeat(penalties.block, penalties.n_slack)
-    n = n_main + len(slack)
-    diagonal = np.arange(n_main)
-    constant, first, second, value = penalties.terms(weights)
-    start, column, total = summed(
-        np.concatenate((diagonal, objective.first, first)),
-        np.concatenate((diagonal, objective.second, second)),
-        np.concatenate((objective.linear, objective.value, value)),
-        n,
-    )
+    n, space = n_main + len(slack), n_own + penalties.n_terms
+    first, second = np.empty(space, dtype=np.int32), np.empty(space, dtype=np.int32)
+    value = np.empty(space)
+    first[:n_main] = second[:n_main] = np.arange(n_main)
+    value[:n_main] = objective.linear
+    first[n_main:n_own], second[n_main:n_own] = objective.first, objective.second
+    value[n_main:n_own] = objective.value
+    used, constant = penalties.write_terms(weights, n_own, first, second, value)
+    start, column, total = summed(first[:used], second[:used], value[:used], n)
     named = [f"slack of {block}" for block in penalties.blocks]
     M = bits.lift.matrix
     return Qubo(
