@@ -43,7 +43,9 @@ from gridopt.program import Program
 
 CASES = ("kazarlis10", "kazarlis10x10", "kazarlis10 whole")
 
-CONVERTERS = ("gridopt", "dimod", "qiskit-optimization")
+QISKIT = "qiskit-optimization"
+
+CONVERTERS = ("gridopt", "dimod", QISKIT)
 
 WHOLE = " whole"
 

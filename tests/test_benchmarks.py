@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,15 @@ def test_each_choice_of_the_milp_route_is_undone() -> None:
         assert f"{option} = " in done.stdout
     assert "plain = True" in done.stdout
     assert done.stdout.count(" yes ") == done.stdout.count("%") == 9
+
+
+def test_lowering_beside_its_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    lowering: Any = import_module("lowering")
+    tasks = [("kazarlis10", "gridopt"), ("kazarlis10", "dimod"), ("kazarlis10", lowering.QISKIT)]
+    ours, dimod, qiskit = (lowering.measured(lowering.Task(*task, 1)) for task in tasks)
+    for row in (ours, dimod):
+        assert row["declined"] == ""
+        assert row["s"] > 0.0
+    assert dimod["bits"] > ours["bits"] > 0
+    assert "float coefficients" in qiskit["declined"]
