@@ -45,6 +45,7 @@ def energies(penalties: Penalties, weights: FloatArray, z: FloatArray) -> FloatA
 def test_sums_are_what_their_formulas_say(n: int) -> None:
     rng = np.random.default_rng(1)
     a, b = rng.integers(2, 7, n).astype(np.float64), rng.integers(2, 7, n).astype(np.float64)
+    a[0] = b[0] = 1.0  # so that the unit is 1
     side, side_b = float(a.sum() // 2), float(b.sum() // 2)
     found = penalties_of(
         rows_of([row(a, side, side, "square"), row(b, side_b - 9.0, side_b, "band")]),
