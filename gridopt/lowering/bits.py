@@ -27,6 +27,7 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.errors import TooLargeError
 from gridopt.lowering.encoding import ENCODINGS, Discretized, Lowering
 from gridopt.lowering.lift import Lift
 from gridopt.lowering.penalties import Row, Rows, counting_weights, power_above, with_space
@@ -39,6 +40,7 @@ from gridopt.lowering.substitution import (
     DEFINITION,
     EDGES,
     ENTRIES,
+    FAILED,
     GONE,
     IN_EQUALITY,
     IS_BOUND,
@@ -57,6 +59,9 @@ from gridopt.lowering.substitution import (
     substitute,
 )
 from gridopt.program import Integrality
+
+MOST_BITS = 10**7
+"""Bits of a QUBO, at most: some gigabytes before the first coupling."""
 
 _WHOLE = 1e-6
 _ROUNDING = 1e-12
@@ -104,6 +109,11 @@ def to_bits(
     leave_cardinalities : bool
         Whether rows that say how many of some bits are 1 are left to the sampler, as far as no
         bit is in two of them.
+
+    Raises
+    ------
+    TooLargeError
+        Where there would be more than `MOST_BITS` bits.
     """
     inner = found.program
     digits = _digits_of(found, lowering or Lowering())
@@ -150,6 +160,11 @@ def _digits_of(found: Discretized, options: Lowering) -> _Digits:
     size = np.array([len(weights) for weights in known], dtype=np.int64)
     first = np.cumsum(size) - size
     start = np.concatenate(([0], np.cumsum(size[kind]))).astype(np.int64)
+    if start[-1] > MOST_BITS:
+        raise TooLargeError(
+            f"{start[-1]:.3g} bits are more than the {MOST_BITS:.0e} that a QUBO is made of: take "
+            "a coarser resolution, fewer levels or the binary encoding"
+        )
     place = np.repeat(first[kind] - start[:-1], size[kind]) + np.arange(start[-1])
     weights = np.array([weight for weights in known for weight in weights], dtype=np.float64)
     return _Digits(start, weights[place], code)
@@ -266,8 +281,8 @@ def _work(rows: Rows, is_held: BoolArray, space: int) -> Work:
     row = np.full((n_rows + n_bits, 6), EMPTY, dtype=np.int64)
     row[:n_rows, START], row[:n_rows, SIZE] = rows.start[:-1], np.diff(rows.start)
     row[:n_rows, SOURCE], row[:n_rows, IS_BOUND] = np.arange(n_rows), 0
-    side = np.zeros((n_rows + n_bits, 3))
-    side[:n_rows] = np.column_stack((rows.lower, rows.upper, rows.unit))
+    side = np.full((n_rows + n_bits, 4), np.nan)
+    side[:n_rows, :FAILED] = np.column_stack((rows.lower, rows.upper, rows.unit))
     bit = np.full((n_bits, 5), EMPTY, dtype=np.int64)
     bit[:, IS_HELD], bit[:, IN_EQUALITY], bit[:, MAY_LEAVE] = is_held, 0, 0
     entry_bit, entry_value = np.empty(most, dtype=np.int64), np.empty(most)

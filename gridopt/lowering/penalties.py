@@ -267,29 +267,49 @@ class Penalties:
         held[n - len(self.quadratics) :] = [one.holds_at(value) for one in self.quadratics]
         return np.asarray(held & (self.kind != NEVER))
 
-    def terms(self, weights: FloatArray) -> tuple[float, IntArray, IntArray, FloatArray]:
-        """Return the sum of all, by weight, as constant and Σ value · z_first · z_second."""
-        space = kernels.count_of_terms(self.kind, self.start)
-        first, second = np.empty(space, dtype=np.int64), np.empty(space, dtype=np.int64)
-        value = np.empty(space)
+    @property
+    def n_terms(self) -> int:
+        """How many terms `write_terms` writes at most."""
+        own = kernels.count_of_terms(self.kind, self.start)
+        return int(own) + sum(len(one.values) for one in self.quadratics)
+
+    def write_terms(
+        self,
+        weights: FloatArray,
+        n: int,
+        first: kernels.Places,
+        second: kernels.Places,
+        value: FloatArray,
+    ) -> tuple[int, float]:
+        """Write the sum of all by weight as Σ value · z_first · z_second, first ≤ second.
+
+        The terms come after `n` ones; returns how many there are then, and the constant.
+        """
         n, constant = kernels.write_terms(
-            self.kind, self.start, self.item, self.value, self.side, weights, first, second, value
+            self.kind,
+            self.start,
+            self.item,
+            self.value,
+            self.side,
+            weights,
+            n,
+            first,
+            second,
+            value,
         )
-        firsts, seconds, values = [first[:n]], [second[:n]], [value[:n]]
-        slack = self.n_bits + int(self.n_slack.sum()) - sum(q.n_slack for q in self.quadratics)
-        for quadratic, weight in zip(
-            self.quadratics, weights[len(self) - len(self.quadratics) :], strict=True
-        ):
-            if not len(quadratic.bits):
-                continue  # counted as one that nothing holds
-            number = np.append(quadratic.bits, slack + np.arange(quadratic.n_slack))
-            slack += quadratic.n_slack
-            constant += float(weight) * quadratic.constant
-            i, j = number[quadratic.first], number[quadratic.second]
-            firsts.append(np.minimum(i, j))
-            seconds.append(np.maximum(i, j))
-            values.append(float(weight) * quadratic.values)
-        return constant, np.concatenate(firsts), np.concatenate(seconds), np.concatenate(values)
+        slack = self.n_bits + int(self.n_slack.sum()) - sum(one.n_slack for one in self.quadratics)
+        of_quadratics = weights[len(self) - len(self.quadratics) :]
+        for one, weight in zip(self.quadratics, of_quadratics, strict=True):
+            if not len(one.bits):
+                continue  # of the kind NEVER
+            number = np.append(one.bits, slack + np.arange(one.n_slack))
+            slack += one.n_slack
+            i, j, part = number[one.first], number[one.second], slice(n, n + len(one.values))
+            first[part], second[part] = np.minimum(i, j), np.maximum(i, j)
+            value[part] = float(weight) * one.values
+            constant += float(weight) * one.constant
+            n = part.stop
+        return n, constant
 
 
 class Split(NamedTuple):

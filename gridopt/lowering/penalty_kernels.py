@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.compiling import jit
@@ -36,6 +37,9 @@ _NONE = cast("int", np.int64(0))
 
 WHOLE, ROUNDED, FAULTY, LEFT = range(4)
 """What has become of a row: all fine, rounded, without a unit, or (partly) left as it is."""
+
+Places = npt.NDArray[np.int32]
+"""Numbers of bits, or of terms, of which there may be many."""
 
 PENALTIES, ITEMS, SLACK = range(3)
 """Places in `Written.used`."""
@@ -389,12 +393,16 @@ def write_terms(
     values: FloatArray,
     side: FloatArray,
     weights: FloatArray,
-    first: IntArray,
-    second: IntArray,
+    n: int,
+    first: Places,
+    second: Places,
     value: FloatArray,
 ) -> tuple[int, float]:
-    """Write the sum of all penalties as terms value · z_first · z_second and a constant."""
-    n, constant = _NONE, 0.0
+    """Write the sum of all penalties as terms value · z_first · z_second, after n ones.
+
+    Returns how many terms there are then, and the constant.
+    """
+    constant = 0.0
     for p in range(len(kind)):
         weight = weights[p]
         items = item[start[p] : start[p + 1]]
@@ -429,8 +437,8 @@ def _product(
     weight: float,
     i: int,
     j: int,
-    first: IntArray,
-    second: IntArray,
+    first: Places,
+    second: Places,
     value: FloatArray,
 ) -> tuple[int, float]:
     """Write weight · literal i · literal j; return how many terms there are, and the constant."""
@@ -448,16 +456,16 @@ def _product(
 
 @jit
 def summed(
-    first: IntArray, second: IntArray, value: FloatArray, n: int
-) -> tuple[IntArray, IntArray, FloatArray]:
+    first: Places, second: Places, value: FloatArray, n: int
+) -> tuple[Places, Places, FloatArray]:
     """Return Σ value at (first, second) as compressed rows, (n, n), columns in order, no zeros.
 
     Entries are counted into the order of their columns, then of their rows.
     """
-    order = _counted(second, np.arange(len(first)), n)
+    order = _counted(second, np.arange(len(first), dtype=np.int32), n)
     order = _counted(first, order, n)
-    start = np.zeros(n + 1, dtype=np.int64)
-    column, total = np.empty(len(first), dtype=np.int64), np.empty(len(first))
+    start = np.zeros(n + 1, dtype=np.int32)
+    column, total = np.empty(len(first), dtype=np.int32), np.empty(len(first))
     used, k = 0, 0
     while k < len(order):
         i, j, added = first[order[k]], second[order[k]], 0.0
@@ -470,11 +478,11 @@ def summed(
             start[i + 1] += 1
     for row in range(n):
         start[row + 1] += start[row]
-    return start, column[:used], total[:used]
+    return start, column[:used].copy(), total[:used].copy()
 
 
 @jit
-def _counted(key: IntArray, order: IntArray, n: int) -> IntArray:
+def _counted(key: Places, order: Places, n: int) -> Places:
     """Return `order` sorted by key, the order of equal ones unchanged."""
     place = np.zeros(n + 1, dtype=np.int64)
     for k in key:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
-from gridopt.errors import OptionError, PrecisionError, UnsupportedError
+from gridopt.errors import OptionError, PrecisionError, TooLargeError, UnsupportedError
 from gridopt.lowering.bits import Bits, to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.lowering.lift import Lift
@@ -46,6 +46,9 @@ WIDEST = 24
 
 LEAST_SHARE = 1e-6
 """Of the objective's range: differences below it may be lost in the rounding of penalties."""
+
+MOST_TERMS = 2**31 - 1
+"""Products that the penalties of a QUBO are added up of, at most."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -288,6 +291,8 @@ def to_qubo(
         Where a column has no finite bounds and the rows imply none, or the objective has x²/y.
     OptionError
         Where an encoding is for a block that the program does not have.
+    TooLargeError
+        Where it would have too many bits, or products, for any memory.
     PrecisionError
         Where weights are so large that the objective is lost beside them in double precision.
     """
@@ -306,7 +311,7 @@ def load_loops() -> None:
     b = ProgramBuilder()
     x = b.binary("x", (3,))
     b.minimize(1.0, x)
-    b.constrain("row", (1.0, x), equal=2.0)
+    b.constrain("row", (1.0, x[np.newaxis]), equal=np.array([2.0]))
     to_qubo(b.program())
 
 
@@ -475,17 +480,22 @@ def objective_over(program: Program, lift: Lift) -> Objective:
 
 
 def _assembled(objective: Objective, penalties: Penalties, weights: FloatArray, bits: Bits) -> Qubo:
-    n_main = penalties.n_bits
+    n_main, n_own = penalties.n_bits, penalties.n_bits + len(objective.value)
     slack = np.repeat(penalties.block, penalties.n_slack)
-    n = n_main + len(slack)
-    diagonal = np.arange(n_main)
-    constant, first, second, value = penalties.terms(weights)
-    start, column, total = summed(
-        np.concatenate((diagonal, objective.first, first)),
-        np.concatenate((diagonal, objective.second, second)),
-        np.concatenate((objective.linear, objective.value, value)),
-        n,
-    )
+    n, space = n_main + len(slack), n_own + penalties.n_terms
+    if space > MOST_TERMS:
+        raise TooLargeError(
+            f"this QUBO is the sum of up to {space:.3g} products, {space * 16 / 2**30:.0f} GiB: "
+            "take fewer units or hours, a coarser resolution, fewer levels, or form = 'compact'"
+        )
+    first, second = np.empty(space, dtype=np.int32), np.empty(space, dtype=np.int32)
+    value = np.empty(space)
+    first[:n_main] = second[:n_main] = np.arange(n_main)
+    value[:n_main] = objective.linear
+    first[n_main:n_own], second[n_main:n_own] = objective.first, objective.second
+    value[n_main:n_own] = objective.value
+    used, constant = penalties.write_terms(weights, n_own, first, second, value)
+    start, column, total = summed(first[:used], second[:used], value[:used], n)
     named = [f"slack of {block}" for block in penalties.blocks]
     M = bits.lift.matrix
     return Qubo(

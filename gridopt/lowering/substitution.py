@@ -38,8 +38,9 @@ START, SIZE, SOURCE, IS_BOUND, SLACK, STAMP = range(6)
 """Columns of `Work.row`: where its entries are, the row that it came from, whether it is the bounds
 of a bit that left, and its slack bits where that is known."""
 
-LOWER, UPPER, UNIT = range(3)
-"""Columns of `Work.side`."""
+LOWER, UPPER, UNIT, FAILED = range(4)
+"""Columns of `Work.side`: of an equality also the coefficient of a bit that it could not define
+without slack; no other bit with the same one can leave by it."""
 
 HEAD, IS_HELD, IN_EQUALITY, MAY_LEAVE, DEFINITION = range(5)
 """Columns of `Work.bit`: its first link, whether it must stay, whether some equality may define it,
@@ -287,8 +288,14 @@ def _tried(work: Work, bit: int) -> bool:
         others, terms = _terms(work, size - 1)
         bits, values = work.entry_bit[first : first + size], work.entry_value[first : first + size]
         place = _place(work.entry_bit, first, size, bit) - first
+        if size > 4 and values[place] == side[FAILED]:  # an edge can spare three bits their slack
+            continue
         is_whole, shift = _definition(bits, values, side[UPPER], place, others, terms)
-        if is_whole and _is_worth(work, bit, row, n, others, terms, shift):
+        if not is_whole:
+            continue
+        if not _bound_is_free(work, others, terms, shift):
+            side[FAILED] = values[place]
+        elif _is_worth(work, bit, row, n, others, terms, shift):
             work.row[row, SIZE] = GONE
             _substitute(work, bit, size - 1, shift)
             _add_bounds(work, row, others, terms, shift)
@@ -322,13 +329,19 @@ def _definition(
 
 
 @jit
+def _bound_is_free(work: Work, others: IntArray, terms: FloatArray, shift: float) -> bool:
+    """Return whether 0 ≤ Σ terms · others + shift ≤ 1 takes no slack."""
+    table, n_bits = work.edges.table, len(work.bit)
+    low, high = -shift, 1.0 - shift
+    return _is_free(others, terms, low, high, table, n_bits, work.literals, work.weights)
+
+
+@jit
 def _is_worth(
     work: Work, bit: int, row: int, n: int, others: IntArray, terms: FloatArray, shift: float
 ) -> bool:
     table, n_bits = work.edges.table, len(work.bit)
     literals, weights = work.literals, work.weights
-    if not _is_free(others, terms, -shift, 1.0 - shift, table, n_bits, literals, weights):
-        return False
     for k in range(n):
         other = work.found[k]
         side, first, size = work.side[other], work.row[other, START], work.row[other, SIZE]
@@ -468,6 +481,7 @@ def _substitute(work: Work, bit: int, n_terms: int, shift: float) -> None:
         )
         work.side[row, LOWER] -= factor * shift
         work.side[row, UPPER] -= factor * shift
+        work.side[row, FAILED] = np.nan
         for place in range(size):
             if _place(others, _NONE, n_terms, work.new_bits[place]) != EMPTY:
                 _link_bit(work.link, work.bit, work.used, row, work.new_bits[place])
@@ -507,7 +521,7 @@ def _add_bounds(work: Work, row: int, others: IntArray, terms: FloatArray, shift
     work.row[new, START], work.row[new, SIZE], work.row[new, STAMP] = 0, 0, EMPTY
     work.row[new, SOURCE], work.row[new, IS_BOUND] = work.row[row, SOURCE], 1
     work.side[new, LOWER], work.side[new, UPPER] = -shift, 1.0 - shift
-    work.side[new, UNIT] = work.side[row, UNIT]
+    work.side[new, UNIT], work.side[new, FAILED] = work.side[row, UNIT], np.nan
     _write(work.row, work.entry_bit, work.entry_value, work.used, new, others, terms)
     _link(work, new)
     _note_edges(work, new)

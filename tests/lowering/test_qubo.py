@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gridopt.arrays import FloatArray
-from gridopt.errors import OptionError, ResolutionError, UnsupportedError
+from gridopt.errors import OptionError, ResolutionError, TooLargeError, UnsupportedError
 from gridopt.lowering.penalties import common_unit, counting_weights, slack_weights
 from gridopt.lowering.qubo import Lowering, Qubo, discretized, to_qubo
 from gridopt.lowering.reduction import reduced
@@ -389,3 +389,18 @@ def test_nothing_left_to_decide() -> None:
 def test_bad_options_are_one_clear_error(options: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         Lowering(**options)  # type: ignore[arg-type]
+
+
+def test_too_many_bits_are_refused_before_they_are_made() -> None:
+    lowering = Lowering(levels=2**20, encoding="unary")
+    with pytest.raises(TooLargeError, match=r"1\.26e\+07 bits"):
+        to_qubo(_ranges([7.0] * 12), lowering)
+
+
+def test_too_many_products_are_refused_before_they_are_made() -> None:
+    b = ProgramBuilder()
+    x = b.binary("x", (70_000,))
+    b.minimize(1.0, x)
+    b.constrain("half", (1.0, x[np.newaxis]), equal=np.array([35_000.0]))
+    with pytest.raises(TooLargeError, match=r"2\.45e\+09 products, 37 GiB"):
+        to_qubo(b.program())
