@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PARTS = {
@@ -22,13 +23,22 @@ PARTS = {
 """Part, and its script; each has options of its own."""
 
 
-def main() -> None:
-    """Run the parts that were named, or all."""
+def parts_to_run(arguments: Sequence[str] | None = None) -> list[str]:
+    """Return the parts that were named, or all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
-    for part in parser.parse_args().parts:
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parts: list[str] = parser.parse_args(arguments).parts or list(PARTS)
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        parser.error(f"no part {', '.join(unknown)}; expected some of {', '.join(PARTS)}")
+    return parts
+
+
+def main() -> None:
+    """Run each part."""
+    for part in parts_to_run():
         print(f"\n## {part}\n", flush=True)
         script = Path(__file__).with_name(PARTS[part])
         subprocess.run([sys.executable, str(script)], check=True)  # noqa: S603

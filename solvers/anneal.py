@@ -17,7 +17,6 @@ from gridopt.annealing.annealer import (
     Shape,
     automatic_reads,
     automatic_sweeps,
-    available_threads,
     fixed_rounds,
     model_of,
     timed_rounds,
@@ -26,6 +25,7 @@ from gridopt.errors import TooLargeError
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.qubo import Qubo
 from gridopt.lowering.structure import Native
+from gridopt.sampling.effort import threads_within
 from gridopt.sampling.judging import Judging
 from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.sampling.samples import Deadline, Samples
@@ -134,7 +134,7 @@ class Anneal(QuboSolver):
         schedule = Schedule.of(
             model, self.initial_temperature, self.final_temperature, self.schedule
         )
-        threads = self.threads or available_threads()
+        threads = threads_within(self.threads)
         crew = Crew(model, schedule, self.seed, threads, self.polish, deadline)
         begun = time.monotonic()
         for states in crew.run(self._rounds(model, threads, deadline)):

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, final
 import dimod
 import neal
 import numpy as np
-from dwave.samplers import SteepestDescentSampler
 
 from gridopt.exports.dimod_models import to_bqm
 from gridopt.lowering.encoding import Lowering
@@ -26,6 +25,7 @@ from gridopt.sampling.qubo_solver import (
 from gridopt.sampling.reads import JOB_WORK, Stop, in_threads, job_size, seed_of
 from gridopt.sampling.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
+from solvers.steepest_descent import descended
 
 MOST_BITS = 20_000
 
@@ -128,9 +128,7 @@ class _Annealing:
             spins = dimod.as_samples(found)[0]
             last_s = time.monotonic() - begun
         if self._options.polish:
-            descent: Any = SteepestDescentSampler
-            found = descent().sample(self._model, initial_states=spins)
-            spins = dimod.as_samples(found)[0]
+            return descended(self._model, spins)
         return np.asarray(spins > 0, dtype=np.uint8)
 
 

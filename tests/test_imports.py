@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "program_files": f"{MODEL} solver",
     "lowering": f"{MODEL} compiling linear_prices solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
-    "sampling": f"{MODEL} linear_prices solver lowering solvers.highs",
+    "sampling": f"{MODEL} linear_prices solver lowering exports solvers.highs",
     "annealing": "errors arrays compiling lowering.qubo lowering.structure sampling.samples",
     "circuits": "errors arrays solver lowering.qubo lowering.structure sampling.samples",
     "exports": f"{MODEL} lowering",
@@ -81,10 +81,10 @@ ONLY_IN = {
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
-    "dimod": "solvers lowering.presolve exports.dimod_models",
+    "dimod": "solvers sampling.presolve exports.dimod_models",
     "numba": "compiling annealing circuits.evaluator",
     "neal": "solvers.neal",
-    "dwave": "solvers lowering.presolve",
+    "dwave": "solvers sampling.presolve",
     "minorminer": "solvers.dwave",
     "openjij": "solvers.openjij",
     "torch": "solvers.simulated_bifurcation",

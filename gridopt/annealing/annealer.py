@@ -9,7 +9,6 @@ depends on its seed and its schedule only, never on the clock or on other thread
 from __future__ import annotations
 
 import math
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -493,10 +492,3 @@ class Crew:
 
     def _over(self) -> bool:
         return self.interrupted or self.deadline.passed
-
-
-def available_threads() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -61,11 +61,11 @@ class Lowering:
         is slack in the full form, and unbalanced in the compact one, which is a model anyway.
     tighten : bool
         Lower the weights as far as an exact solution of the QUBO proves that they still hold: see
-        `gridopt.lowering.tightening`. For QUBOs that are small or tree-like.
+        `gridopt.sampling.tightening`. For QUBOs that are small or tree-like.
     form : {"full", "compact"}
         All of the program, or its compact form: the decisions alone, the rest eliminated.
     presolve : bool
-        Solve what is easy before sampling, exactly: see `gridopt.lowering.presolve`.
+        Solve what is easy before sampling, exactly: see `gridopt.sampling.presolve`.
     upper_bound : float or None
         Objective of a known answer: columns are fixed that no better one can move, exactly.
     """

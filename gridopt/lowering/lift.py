@@ -95,6 +95,12 @@ class Lift:
         matrix = sparse.csr_array(self.matrix @ first.matrix)
         return Lift(matrix, np.asarray(self.matrix @ first.shift + self.shift))
 
+    def widened(self, more: int) -> Lift:
+        """Return this map of its own variables and `more` behind them, which it ignores."""
+        M = self.matrix
+        shape = (self.n_out, self.n_in + more)
+        return Lift(sparse.csr_array((M.data, M.indices, M.indptr), shape=shape), self.shift)
+
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the map as plain arrays, for any file format that holds arrays."""
         matrix = self.matrix.tocoo()

@@ -19,7 +19,7 @@ from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.errors import OptionError, PrecisionError, TooLargeError, UnsupportedError
-from gridopt.lowering.bits import Bits, to_bits
+from gridopt.lowering.bits import block_of, to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
 from gridopt.lowering.lift import Lift
 from gridopt.lowering.penalties import Penalties, Quadratic, penalties_of
@@ -57,8 +57,8 @@ _EPSILON = float(np.finfo(np.float64).eps)
 class Qubo:
     """Minimize z'Qz + offset over bits z.
 
-    For every bit string, energy − objective of the lifted point is at least 0 (up to rounding), and
-    it is 0 exactly where the bits hold every row and the slack bits fit.
+    Without soft rows, energy − objective of the lifted point is at least 0 for every bit string, up
+    to rounding. It is 0 exactly where the bits hold every penalized row and the slack bits fit.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class Qubo:
     penalties : mapping of str to float
         Row block to the largest weight of its penalties.
     exact : bool
-        Whether every ground state lifts to an optimum of the discretized program: the weights are
-        the proved ones or more, and no row was rounded.
+        Whether every ground state, of those that keep the structure, lifts to an optimum of the
+        discretized program: the weights are certified, and no row is rounded or soft.
     resolution : float or None
         Largest step of a column that was put on a grid; None where there was none.
     n_slack : int
@@ -122,7 +122,7 @@ class Qubo:
         ValueError
             Where `Q` is not square or the labels are not n.
         """
-        given: sparse.coo_array = sparse.coo_array(Q)  # type: ignore[arg-type]
+        given = sparse.coo_array(Q if sparse.issparse(Q) else np.asarray(Q, dtype=np.float64))
         n = given.shape[0]
         if given.shape != (n, n) or (labels is not None and len(labels) != n):
             raise ValueError(
@@ -232,7 +232,7 @@ class Qubo:
 
 
 def _by_block(labels: Listing[str]) -> str:
-    count = Counter(label.partition("[")[0] for label in labels)
+    count = Counter(map(block_of, labels))
     return ", ".join(f"{name} {number}" for name, number in count.items())
 
 
@@ -274,7 +274,8 @@ def to_qubo(
     prices : mapping of str to float, optional
         What one unit of a row is worth, by its label: for rows with soft terms.
     factors : mapping of str to float, optional
-        Factors on the weights of row blocks that are known to suffice: see `tightening`.
+        Factors on the weights of row blocks that are known to suffice: see
+        `gridopt.sampling.tightening`.
 
     Returns
     -------
@@ -331,7 +332,7 @@ class _Lowered:
         if program.sequences is not None:
             chosen = program.sequences.columns.ravel()
         self.bits = to_bits(
-            self.grid, options, kept_columns(self.grid.lift, chosen), "cardinality" in native
+            self.grid, options, _kept_columns(self.grid.lift, chosen), "cardinality" in native
         )
         self.sequences = list(_sequences(program, self.bits.lift))
         split = penalties_of(
@@ -384,9 +385,13 @@ class _Lowered:
         heaviest = np.zeros(len(blocks))
         np.maximum.at(heaviest, self.penalties.block, weights)
         with np.errstate(over="ignore", invalid="ignore"):
-            assembled = _assembled(objective, self.penalties, weights, self.bits)
-        found = replace(
-            assembled,
+            Q, offset = _assembled(objective, self.penalties, weights)
+        slack = np.repeat(self.penalties.block, self.penalties.n_slack)
+        named = [f"slack of {block}" for block in blocks]
+        found = Qubo(
+            Q=Q,
+            offset=offset,
+            lift=self.bits.lift.widened(len(slack)),
             penalties={
                 name: float(weight)
                 for name, weight in zip(blocks, heaviest, strict=True)
@@ -394,7 +399,10 @@ class _Lowered:
             },
             exact=self.options.penalty >= 1.0 and not self.rounded and not self.soft,
             resolution=self.grid.resolution,
+            n_slack=len(slack),
             rounded=self.rounded,
+            labels=replace(self.bits.labels, more=tuple(map(named.__getitem__, slack.tolist()))),
+            objective_range=objective.span,
             structure=structure,
             soft=tuple(self.soft),
         )
@@ -440,7 +448,7 @@ def _precision_message(penalties: Penalties, what: str) -> str:
     )
 
 
-def kept_columns(lift: Lift, columns: IntArray) -> list[int]:
+def _kept_columns(lift: Lift, columns: IntArray) -> list[int]:
     """Return the variables before a lift that stand for some columns after it."""
     part = sparse.csr_array(lift.matrix[columns, :])
     return sorted(set(part.indices.tolist()))
@@ -479,10 +487,12 @@ def objective_over(program: Program, lift: Lift) -> Objective:
     )
 
 
-def _assembled(objective: Objective, penalties: Penalties, weights: FloatArray, bits: Bits) -> Qubo:
+def _assembled(
+    objective: Objective, penalties: Penalties, weights: FloatArray
+) -> tuple[sparse.csr_array, float]:
+    """Return the sum of the objective and the weighted penalties, as Q and offset."""
     n_main, n_own = penalties.n_bits, penalties.n_bits + len(objective.value)
-    slack = np.repeat(penalties.block, penalties.n_slack)
-    n, space = n_main + len(slack), n_own + penalties.n_terms
+    n, space = n_main + int(penalties.n_slack.sum()), n_own + penalties.n_terms
     if space > MOST_TERMS:
         raise TooLargeError(
             f"this QUBO is the sum of up to {space:.3g} products, {space * 16 / 2**30:.0f} GiB: "
@@ -496,20 +506,5 @@ def _assembled(objective: Objective, penalties: Penalties, weights: FloatArray, 
     value[n_main:n_own] = objective.value
     used, constant = penalties.write_terms(weights, n_own, first, second, value)
     start, column, total = summed(first[:used], second[:used], value[:used], n)
-    named = [f"slack of {block}" for block in penalties.blocks]
-    M = bits.lift.matrix
-    return Qubo(
-        Q=sparse.csr_array((total, column, start), shape=(n, n)),
-        offset=objective.constant + constant,
-        lift=Lift(
-            sparse.csr_array((M.data, M.indices, M.indptr), shape=(M.shape[0], n)),
-            bits.lift.shift,
-        ),
-        penalties={},
-        exact=False,
-        resolution=None,
-        n_slack=len(slack),
-        rounded=(),
-        labels=replace(bits.labels, more=tuple(map(named.__getitem__, slack.tolist()))),
-        objective_range=objective.span,
-    )
+    Q = sparse.csr_array((total, column, start), shape=(n, n))
+    return Q, objective.constant + constant

@@ -82,13 +82,12 @@ def soft_rows(
     found = []
     for row in rows:
         worth = _worth(row, objective)
-        curvature = worth / (WIDTH * float(np.median(np.abs(row.values))))
+        width = WIDTH * float(np.median(np.abs(row.values)))
         for label, values, side in _sides(row):
             price = prices.get(label, worth)
             slope = price if adapts else max(abs(price), worth)
+            curvature = (worth if adapts else slope) / width
             equality = row.lower == row.upper
-            if not adapts:
-                curvature = slope / (WIDTH * float(np.median(np.abs(row.values))))
             found.append(Soft(label, row.bits, values, side, slope, curvature, equality))
     return found
 

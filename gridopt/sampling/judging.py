@@ -91,6 +91,8 @@ class Judged:
     raw_objective: float = np.inf
     distinct: int = 0
     dispatched: list[Dispatched] = field(default_factory=list)
+    has_raw_objective: bool = True
+    """Whether a sample has an objective by itself; in the compact form it has decisions only."""
     _outcomes: list[tuple[int, float, float]] = field(default_factory=list)
     """Of each distinct sample: reads, raw objective, objective after re-dispatch."""
 
@@ -116,6 +118,7 @@ class Judged:
             In the re-dispatch; what was found before is kept.
         """
         bits, _, counts = samples.distinct()
+        self.has_raw_objective = view.is_whole
         self.reads += len(samples.bits)
         self.distinct += len(bits)
         points = qubo.lift(bits[:JUDGED])
@@ -199,14 +202,14 @@ class Judged:
         Reads beyond those that were judged, or re-dispatched, count as failures.
         """
         most = optimum + gap * abs(optimum)
-        raw = sum(n for n, objective, _ in self._outcomes if objective <= most)
         final = sum(n for n, _, objective in self._outcomes if objective <= most)
         each_s = seconds / max(self.reads, 1)
         tts_s, low_s, high_s = Success(final, self.reads, each_s).tts_s()
-        return {
-            "known_optimum": optimum,
-            "success_gap": gap,
-            "raw_success_probability": Success(raw, self.reads, each_s).probability,
+        found: dict[str, float | int | str] = {"known_optimum": optimum, "success_gap": gap}
+        if self.has_raw_objective:
+            raw = sum(n for n, objective, _ in self._outcomes if objective <= most)
+            found["raw_success_probability"] = raw / max(self.reads, 1)
+        return found | {
             "success_probability": Success(final, self.reads, each_s).probability,
             "tts99_s": tts_s,
             "tts99_low_s": low_s,

@@ -24,14 +24,14 @@ from gridopt.linear_prices import LinearPrices, linear_prices
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.fixing import fixed_by_reduced_cost
 from gridopt.lowering.lift import Lift
-from gridopt.lowering.presolve import Presolved, presolved
 from gridopt.lowering.qubo import Qubo, load_loops, to_qubo
 from gridopt.lowering.structure import Native
-from gridopt.lowering.tightening import tightened
 from gridopt.program import Program
 from gridopt.sampling.judging import Judged, Judging
+from gridopt.sampling.presolve import Presolved, presolved
 from gridopt.sampling.redispatch import SHORTEST_S, Redispatch
 from gridopt.sampling.samples import Deadline, Samples
+from gridopt.sampling.tightening import tightened
 from gridopt.sampling.view import View
 from gridopt.solution import Solution, Termination
 from gridopt.solver import Progress, ProgressCallback, Solver, check_common, check_option

@@ -57,8 +57,7 @@ class Success:
     def tts_s(self) -> tuple[float, float, float]:
         """Return the time to solution and its interval, in seconds; inf where nothing is known."""
         low, high = self.interval()
-        values = (self.probability, high, low)
-        return tuple(self._tts_s(value) for value in values)  # type: ignore[return-value]
+        return self._tts_s(self.probability), self._tts_s(high), self._tts_s(low)
 
     def _tts_s(self, probability: float) -> float:
         if probability <= 0.0:

@@ -17,8 +17,8 @@ from gridopt.errors import OptionError, PrecisionError, UnsupportedError
 from gridopt.lowering.encoding import ENCODINGS
 from gridopt.lowering.qubo import Lowering, Qubo, discretized, to_qubo
 from gridopt.lowering.structure import Native
-from gridopt.lowering.tightening import tightened
 from gridopt.program import Integrality, Program, ProgramBuilder, Sequences
+from gridopt.sampling.tightening import tightened
 
 MOST_BITS = 13
 
@@ -309,8 +309,10 @@ def test_what_cannot_be_certified_stays() -> None:
     found = tightened(b.program(), Lowering())
     assert found.how == "not tightened: too large to solve exactly"
     assert found.qubo.exact
+    light = tightened(knapsack(), Lowering(penalty=0.5))
+    assert light.how == "not tightened: no proof (rounded or soft rows, penalty below 1)"
     soft = tightened(knapsack(), Lowering(inequalities="unbalanced"))
-    assert soft.how == "not tightened: rows are rounded or soft"
+    assert soft.how == "not tightened: no proof (rounded or soft rows, penalty below 1)"
 
 
 def test_describe_tells_size_parts_and_gates() -> None:

@@ -66,6 +66,8 @@ def test_compact_form_finds_the_best_commitment(make_study: StudyFactory) -> Non
     assert run.cost == pytest.approx(best.cost)
     details = run.solution.details
     assert details["form"] == "compact"
+    assert "success_probability" in details
+    assert "raw_success_probability" not in details
     assert int(details["bits"]) - int(details["slack_bits"]) <= 8
     assert details["rounds"] == 3
     # an enumeration of the compact form is a model's optimum, and no proof for the program

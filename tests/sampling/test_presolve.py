@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridopt.lowering.presolve import presolved
 from gridopt.lowering.qubo import Qubo, to_qubo
 from gridopt.lowering.structure import Cardinality, Structure
 from gridopt.program import Program, ProgramBuilder
+from gridopt.sampling.presolve import presolved
 
 
 def qubo_of(n: int, pairs: list[tuple[int, int, float]], linear: list[float]) -> Qubo:

@@ -19,6 +19,7 @@ from dwave.samplers import TreeDecompositionSolver
 from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
+from gridopt.exports.dimod_models import to_bqm
 from gridopt.lowering.lift import Lift
 from gridopt.lowering.qubo import Qubo
 from gridopt.lowering.treewidth import treewidth
@@ -82,7 +83,7 @@ def presolved(qubo: Qubo) -> Presolved:
 def _roof_dual(qubo: Qubo) -> FloatArray:
     """Return the value of each bit that has the same in all ground states, -1 elsewhere, (n,)."""
     value = np.full(qubo.n_bits, -1.0)
-    _, fixed = roof_duality(_bqm(qubo), strict=True)
+    _, fixed = roof_duality(to_bqm(qubo), strict=True)
     for bit, bit_value in fixed.items():
         value[bit] = bit_value
     return value
@@ -106,15 +107,8 @@ def ground_state(qubo: Qubo) -> tuple[str, FloatArray | None]:
     if treewidth(n, first, second, WIDEST_TREE) is None:
         return "", None
     solver: Any = TreeDecompositionSolver
-    states = dimod.as_samples(solver().sample(_bqm(qubo), num_reads=1))[0]
+    states = dimod.as_samples(solver().sample(to_bqm(qubo), num_reads=1))[0]
     return "tree decomposition", np.asarray(states[0], dtype=np.float64)
-
-
-def _bqm(qubo: Qubo) -> Any:
-    first, second, value = qubo.couplings()
-    return dimod.BinaryQuadraticModel.from_numpy_vectors(
-        qubo.linear, (first, second, value), qubo.offset, dimod.BINARY
-    )
 
 
 def _filling(value: FloatArray, kept: IntArray) -> Lift:

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from gridopt.lowering.encoding import Lowering
-from gridopt.lowering.presolve import ground_state
 from gridopt.lowering.qubo import Qubo, to_qubo
 from gridopt.lowering.structure import Native
 from gridopt.program import Program
+from gridopt.sampling.presolve import ground_state
 
 LEAST_FACTOR = 2.0**-16
 
@@ -52,11 +52,13 @@ def tightened(
         As in `to_qubo`.
     """
     whole = to_qubo(program, lowering, native, prices)
+    if len(whole.structure):
+        return Tightened(whole, "not tightened: rules are left to the sampler")
+    if not whole.exact:
+        return Tightened(whole, "not tightened: no proof (rounded or soft rows, penalty below 1)")
     best = _ground_energy(whole)
-    if not whole.exact or len(whole.structure) or best is None:
-        why = "too large to solve exactly" if whole.exact else "rows are rounded or soft"
-        why = "rules are left to the sampler" if len(whole.structure) else why
-        return Tightened(whole, f"not tightened: {why}")
+    if best is None:
+        return Tightened(whole, "not tightened: too large to solve exactly")
     factors: dict[str, float] = {}
     for block in sorted(whole.penalties, key=lambda name: -whole.penalties[name]):
         while factors.get(block, 1.0) > LEAST_FACTOR:
