@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 from gridopt.errors import OptionError
 from gridopt.program import Program
@@ -69,6 +69,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Tell whether an option's value is a whole number, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def check_option(owner: str, option: str, value: object, right: bool, expected: str) -> None:
     """Raise `OptionError` unless `right`."""
     if not right:
@@ -77,8 +82,8 @@ def check_option(owner: str, option: str, value: object, right: bool, expected: 
 
 def check_common(owner: str, seed: int, time_limit_s: float | None) -> None:
     """Check the two options that every solver shares."""
-    whole = isinstance(seed, int) and not isinstance(seed, bool)
-    check_option(owner, "seed", seed, whole and 0 <= seed < 2**31, "a whole number, 0 to 2³¹ − 1")
+    right = is_whole(seed) and 0 <= seed < 2**31
+    check_option(owner, "seed", seed, right, "a whole number, 0 to 2³¹ − 1")
     check_option(
         owner,
         "time_limit_s",

@@ -57,7 +57,8 @@ MAY_IMPORT = {
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "sampling": f"{MODEL} linear_prices solver lowering exports solvers.highs",
     "annealing": "errors arrays compiling lowering.qubo lowering.structure sampling.samples",
-    "circuits": "errors arrays solver lowering.qubo lowering.structure sampling.samples",
+    "circuits": "errors arrays compiling solver lowering.qubo lowering.structure sampling.samples "
+    "sampling.effort",
     "exports": f"{MODEL} lowering",
     "solvers": f"{MODEL} {MILP} solver lowering sampling annealing circuits exports",
     # where the two meet: a formulation writes programs and knows of no solver
@@ -82,7 +83,7 @@ ONLY_IN = {
     "io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers sampling.presolve exports.dimod_models",
-    "numba": "compiling annealing circuits.evaluator",
+    "numba": "compiling annealing",
     "neal": "solvers.neal",
     "dwave": "solvers sampling.presolve",
     "minorminer": "solvers.dwave",

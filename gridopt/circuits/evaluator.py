@@ -10,21 +10,21 @@ them: results do not depend on their number.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.circuits.ansatz import Ansatz, allowed_states, ring_pairs
 from gridopt.circuits.ising import Ising
+from gridopt.compiling import jit
 from gridopt.lowering.qubo import Qubo
+from gridopt.sampling.effort import threads_within
 
 ComplexArray = npt.NDArray[np.complex128]
 
@@ -42,14 +42,14 @@ _ENERGY_BLOCK = 1 << 14
 _THREADED = 1 << 18
 """States from which on it pays to use threads."""
 
-_THREADS = os.cpu_count() or 1
+_THREADS = threads_within(None)
 
 
 # Kernels work on slices, first place 0: where numba has to allow for negative places, it leaves the
 # vector registers, and takes four to nine times as long.
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _phase(
     first: int, last: int, re: FloatArray, im: FloatArray, cost: FloatArray, gamma: float
 ) -> None:
@@ -89,7 +89,7 @@ def _phase(
         im[k] = c * b - s * a
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _turn(re: FloatArray, im: FloatArray, half: int, turn: FloatArray) -> None:
     """Apply c + i(x·X + z·Z), `turn` = (c, x, z), to the qubit of place value `half`."""
     c, x, z = turn[0], turn[1], turn[2]
@@ -104,7 +104,7 @@ def _turn(re: FloatArray, im: FloatArray, half: int, turn: FloatArray) -> None:
             im_on[k] = c * f - z * e + x * a
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _mix_low(
     first: int, last: int, re: FloatArray, im: FloatArray, n_low: int, turns: FloatArray
 ) -> None:
@@ -133,7 +133,7 @@ def _mix_low(
             _turn(block_re, block_im, 1 << qubit, turns[qubit])
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _mix_high(
     first: int,
     last: int,
@@ -161,7 +161,7 @@ def _mix_high(
             im[place : place + width] = own_im[row * width : (row + 1) * width]
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _mix_group(
     first: int, last: int, re: FloatArray, im: FloatArray, right: int, unitary: ComplexArray
 ) -> None:
@@ -180,7 +180,7 @@ def _mix_group(
             im[start + k * right] = total.imag
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _best_part(
     re: FloatArray, im: FloatArray, cost: FloatArray, order: IntArray, share: float
 ) -> float:
@@ -195,7 +195,7 @@ def _best_part(
     return total / (share - left)
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _mean(re: FloatArray, im: FloatArray, cost: FloatArray) -> float:
     total = 0.0
     for k in range(len(cost)):

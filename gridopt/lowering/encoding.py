@@ -17,7 +17,7 @@ from gridopt.lowering.lift import Lift
 from gridopt.lowering.reduction import Reduced, open_columns, reduced, substituted, without_rows
 from gridopt.lowering.row_kernels import fill_units, round_equalities
 from gridopt.program import Integrality, Program
-from gridopt.solver import check_option, is_number
+from gridopt.solver import check_option, is_number, is_whole
 
 ENCODINGS = ("binary", "unary", "domain_wall", "one_hot")
 
@@ -87,7 +87,7 @@ class Lowering:
         codes = named.values() if isinstance(named, Mapping) else [named]
         right = {
             "resolution": (step is None or (is_number(step) and 0.0 < step < np.inf)),
-            "levels": isinstance(self.levels, int) and 2 <= self.levels <= 2**20,
+            "levels": is_whole(self.levels) and 2 <= self.levels <= 2**20,
             "penalty": is_number(self.penalty) and 0.0 < self.penalty < np.inf,
             "encoding": all(code in ENCODINGS for code in codes),
             "inequalities": self.inequalities is None or self.inequalities in INEQUALITIES,

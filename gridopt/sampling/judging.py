@@ -14,7 +14,7 @@ from gridopt.sampling.samples import Deadline, Samples
 from gridopt.sampling.success import Success
 from gridopt.sampling.view import View
 from gridopt.solution import Solution, Termination
-from gridopt.solver import check_option, is_number
+from gridopt.solver import check_option, is_number, is_whole
 
 JUDGED = 1000
 """Largest number of distinct samples that are judged, the lowest energies first."""
@@ -58,9 +58,9 @@ class Judging:
         def check(option: str, right: bool, expected: str) -> None:
             check_option("Judging", option, getattr(self, option), right, expected)
 
-        check("rounds", _is_whole(self.rounds) and self.rounds >= 1, "a whole number, 1 or more")
+        check("rounds", is_whole(self.rounds) and self.rounds >= 1, "a whole number, 1 or more")
         check("repair", isinstance(self.repair, bool), "true or false")
-        right = _is_whole(self.control_reads) and 0 <= self.control_reads <= 10**6
+        right = is_whole(self.control_reads) and 0 <= self.control_reads <= 10**6
         check("control_reads", right, "a whole number, 0 to 10⁶")
         right = self.known_optimum is None or bool(
             is_number(self.known_optimum) and np.isfinite(self.known_optimum)
@@ -215,7 +215,3 @@ class Judged:
             "tts99_low_s": low_s,
             "tts99_high_s": high_s,
         }
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -34,7 +34,7 @@ from gridopt.sampling.samples import Deadline, Samples
 from gridopt.sampling.tightening import tightened
 from gridopt.sampling.view import View
 from gridopt.solution import Solution, Termination
-from gridopt.solver import Progress, ProgressCallback, Solver, check_common, check_option
+from gridopt.solver import Progress, ProgressCallback, Solver, check_common, check_option, is_whole
 from gridopt.solvers.highs import HiGHS
 
 SAMPLING_SHARE = 0.8
@@ -46,10 +46,8 @@ ROUNDS_SHARE = 0.85
 CONTROL_SHARE = 0.9
 """Part of the time limit by which the control ends."""
 
-
 LATEST_SHARE = 0.95
 """Part of the time limit by which they end where no answer is feasible yet."""
-
 
 AFTER_INTERRUPTION_S = 1.0
 """Seconds for the re-dispatch of what there is once the user has stopped the sampling."""
@@ -157,8 +155,7 @@ def check_qubo_options(
 
 def check_whole(owner: str, option: str, value: object, least: int, most: int) -> None:
     """Check that an option is a whole number in a range."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    right = whole and least <= value <= most  # type: ignore[operator]
+    right = is_whole(value) and least <= value <= most
     check_option(owner, option, value, right, f"a whole number, {least} to {most}")
 
 

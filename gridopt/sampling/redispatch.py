@@ -58,7 +58,6 @@ class Redispatch:
         self._program = program
         self._compact = program.compact if repair else None
         self._known: dict[tuple[bytes, bytes], Solution] = {}
-        self.solved = 0
 
     def __call__(self, columns: IntArray, values: FloatArray, deadline: Deadline) -> Dispatched:
         """Return the best answers with `columns`, (k,), held at whole `values`, (k,).
@@ -91,7 +90,6 @@ class Redispatch:
             highs = HiGHS(time_limit_s=limit_s if np.isfinite(limit_s) else None, gap=GAP)
             found = highs.solve(candidate)
             answer = min(answer, Solution.at(self._program, found.x, answer.termination), key=rank)
-            self.solved += 1
             if found.termination is Termination.INTERRUPTED:
                 raise KeyboardInterrupt
             # Whole of themselves, or no dispatch at all: the whole program has nothing to add.
