@@ -104,10 +104,13 @@ class DWave(QuboSolver):
         check_option("dwave", "mock", self.mock, isinstance(self.mock, bool), "true or false")
         check_qubo_options("dwave", self.seed, self.time_limit_s, self.lowering, self.judging)
 
-    def check(self, qubo: Qubo) -> None:
-        """Raise `UnsupportedError` without a token, `TooLargeError` for what no chip can hold."""
+    def check_ready(self) -> None:
+        """Raise `UnsupportedError` without a token."""
         if not self.mock:
             check_token("dwave")
+
+    def check(self, qubo: Qubo) -> None:
+        """Raise `TooLargeError` for what no chip can hold."""
         check_fits("dwave", qubo, MOST_BITS)
         n_couplings = len(qubo.couplings()[2])
         least_s = EMBEDDING_S_PER_COUPLING * n_couplings

@@ -86,6 +86,10 @@ class Grover(QuboSolver):
         check_whole("grover", "max_qubits", self.max_qubits, 1, MOST_QUBITS)
         check_qubo_options("grover", self.seed, self.time_limit_s, self.lowering, self.judging)
 
+    def check_ready(self) -> None:
+        """Raise where the back-end is missing."""
+        backend_named(self.backend, 1, self.seed).check(1)
+
     def check(self, qubo: Qubo) -> None:
         """Raise where it takes more than `max_qubits` qubits, or the back-end cannot take them."""
         n_qubits = self._n_qubits(qubo)

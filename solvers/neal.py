@@ -25,7 +25,7 @@ from gridopt.sampling.qubo_solver import (
 from gridopt.sampling.reads import JOB_WORK, Stop, in_threads, job_size, seed_of
 from gridopt.sampling.samples import BitArray, Deadline, Samples
 from gridopt.solver import check_option
-from solvers.steepest_descent import descended
+from gridopt.solvers.steepest_descent import descended
 
 MOST_BITS = 20_000
 

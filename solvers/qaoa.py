@@ -135,6 +135,10 @@ class QAOA(QuboSolver):
         """The XY mixer keeps cardinalities."""
         return frozenset({"cardinality"}) if self.mixer == "xy" else frozenset()
 
+    def check_ready(self) -> None:
+        """Raise where the back-end is missing."""
+        backend_named(self.backend, 1, self.seed).check(1)
+
     def check(self, qubo: Qubo) -> None:
         """Raise where there are more than `max_qubits` qubits, or the back-end cannot take them."""
         if qubo.n_bits > self.max_qubits:

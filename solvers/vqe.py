@@ -103,6 +103,10 @@ class VQE(QuboSolver):
         check_whole("vqe", "max_qubits", self.max_qubits, 1, MOST_MPS_QUBITS)
         check_qubo_options("vqe", self.seed, self.time_limit_s, self.lowering, self.judging)
 
+    def check_ready(self) -> None:
+        """Raise where the back-end is missing."""
+        backend_named(self.backend, 1, self.seed).check(1)
+
     def check(self, qubo: Qubo) -> None:
         """Raise where there are more than `max_qubits` qubits, or the back-end cannot take them."""
         if qubo.n_bits > self.max_qubits:

@@ -104,6 +104,10 @@ class QuboSolver(Solver):
         """Kinds of rules that the samples keep by themselves; none unless a back-end says so."""
         return frozenset()
 
+    def check_ready(self) -> None:
+        """Raise where a package, an account or a device is missing; nothing is sent anywhere."""
+        return
+
     @abstractmethod
     def check(self, qubo: Qubo) -> None:
         """Raise `TooLargeError` where `qubo` does not fit, before anything is allocated."""
@@ -133,7 +137,10 @@ class QuboSolver(Solver):
             Where the QUBO has more bits than this solver takes.
         ResolutionError, UnsupportedError
             Where the program has no QUBO under `lowering`.
+        NotInstalledError, OptionError, UnsupportedError
+            Where a package, a device or an account is missing.
         """
+        self.check_ready()
         load_loops()
         return _Solve(self, program, progress).run()
 

@@ -20,7 +20,9 @@ from gridopt.circuits.backends import (
 from gridopt.errors import NotInstalledError, OptionError, TooLargeError, UnsupportedError
 from gridopt.lowering.qubo import Qubo
 from gridopt.sampling.samples import Deadline
+from gridopt.solvers.grover import Grover
 from gridopt.solvers.qaoa import QAOA
+from gridopt.solvers.vqe import VQE
 
 SIMULATORS = ("statevector", "aer", "aer_mps")
 NO_RUNTIME = "fake and real devices need qiskit-ibm-runtime, which is optional"
@@ -131,7 +133,15 @@ def test_real_device_says_what_is_missing_before_it_connects(
 
 
 @pytest.mark.parametrize("name", ["fake:manila", "ibm:ibm_torino"])
-def test_missing_package_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_named_before_any_work(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "qiskit_ibm_runtime", None)
     with pytest.raises(NotInstalledError, match="pip install qiskit-ibm-runtime"):
         backend_named(name, 3, 0).check(3)
+    too_large = Qubo.of(np.eye(60)).program()
+    for solver in (QAOA, VQE, Grover):
+        with pytest.raises(TooLargeError):
+            solver().solve(too_large)
+        with pytest.raises(NotInstalledError, match="pip install qiskit-ibm-runtime"):
+            solver(backend=name).solve(too_large)
