@@ -56,7 +56,7 @@ def test_an_unknown_name_is_told_with_the_nearest_or_all(name: str, message: str
     ("solver", "module", "package"),
     [
         ("neal", "neal", "dwave-neal"),
-        ("neal", "dwave.samplers", "dwave-samplers"),
+        ("steepest_descent", "dwave.samplers", "dwave-samplers"),
         ("qiskit_optimization", "qiskit_aer", "qiskit-aer"),
         ("highs", "highspy", "highspy"),
         ("dwave", "dwave.system", "dwave-system"),

@@ -81,9 +81,9 @@ def test_what_no_chip_holds_is_refused() -> None:
 
 def test_without_a_token_both_say_what_to_do() -> None:
     b = ProgramBuilder()
-    b.variable("without bounds, so that it has no QUBO", (1,), -np.inf, np.inf)
+    b.variable("unbounded", (1,), -np.inf, np.inf)
     program = b.program()
-    with pytest.raises(UnsupportedError, match="no finite bounds"):
+    with pytest.raises(UnsupportedError, match="needs bounds"):
         DWave(mock=True).solve(program)
     for solver in (DWave(), LeapCQM()):
         with pytest.raises(UnsupportedError, match="DWAVE_API_TOKEN, or run  dwave config create"):
