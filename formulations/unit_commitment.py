@@ -52,6 +52,7 @@ from gridopt.formulations.blocks.reserves import (
     reserve_requirements,
     reserve_values,
 )
+from gridopt.formulations.blocks.thermal_agents import ThermalAgents
 from gridopt.program import Equivalent, Program, ProgramBuilder
 from gridopt.results import Plan, ScenarioSchedules, Schedule
 from gridopt.study import Scenario, Study
@@ -151,6 +152,7 @@ class UnitCommitment(Formulation):
             program,
             equivalent=Equivalent(counted, decisions),
             compact=None if study.scenarios else CompactCommitment(study, program),
+            agents=None if study.scenarios else ThermalAgents(study, program),
         )
 
     def _groups(self, study: Study) -> list[IntArray]:

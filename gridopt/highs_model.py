@@ -125,6 +125,17 @@ class HighsModel:
             starts, indices = A.indptr[:-1].astype(np.int32), A.indices.astype(np.int32)
             self.highs.addRows(A.shape[0], lower, upper, A.nnz, starts, indices, A.data)
 
+    def add_columns(
+        self, cost: FloatArray, lower: FloatArray, upper: FloatArray, A: sparse.csc_array
+    ) -> None:
+        """Add continuous columns, A over all rows."""
+        starts, indices = A.indptr[:-1].astype(np.int32), A.indices.astype(np.int32)
+        self.highs.addCols(len(cost), cost, lower, upper, A.nnz, starts, indices, A.data)
+
+    def reprice(self, columns: IntArray, cost: FloatArray) -> None:
+        """Change costs of columns."""
+        self.highs.changeColsCost(len(columns), columns.astype(np.int32), cost)
+
     def restrict(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change bounds of columns, and forget what was found within the old ones."""
         self.highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)

@@ -8,7 +8,8 @@ Formulations write programs, solvers read them; neither knows the other. ::
 Rows of which few ever bind need not be listed in A: see `gridopt.lazy`. A program may also carry
 what helps to solve it and changes nothing: rows that every whole answer keeps (`Program.cuts`), a
 smaller program with the same optimum (`Program.equivalent`), what rows mean where samplers can keep
-it by themselves (`Program.sequences`), and a model of it over its decisions (`Program.compact`).
+it by themselves (`Program.sequences`), a model of it over its decisions (`Program.compact`), and
+the agents that it falls into at given prices (`Program.agents`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from gridopt.agents import Agents
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.lazy import AddedRows, LazyRows
 
@@ -226,6 +228,7 @@ class Program:
     equivalent : Equivalent or None
     sequences : Sequences or None
     compact : Compact or None
+    agents : Agents or None
     """
 
     Q: sparse.csr_array
@@ -245,6 +248,7 @@ class Program:
     equivalent: Equivalent | None = None
     sequences: Sequences | None = None
     compact: Compact | None = None
+    agents: Agents | None = None
 
     @property
     def n_columns(self) -> int:
@@ -373,12 +377,16 @@ class Program:
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[columns] = values
         upper[columns] = values
-        return replace(self, lower=lower, upper=upper, equivalent=None, compact=None)
+        return replace(self._bare(), lower=lower, upper=upper)
 
     def relaxed(self) -> Program:
         """Return the program without integrality, and without what only holds because of it."""
         kind = np.zeros(self.n_columns, dtype=np.int8)
-        return replace(self, integrality=kind, cuts=None, equivalent=None, compact=None)
+        return replace(self._bare(), integrality=kind, cuts=None)
+
+    def _bare(self) -> Program:
+        """Return the program without what only holds for it as a whole."""
+        return replace(self, equivalent=None, compact=None, agents=None)
 
     def _residuals(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         activity = self.A @ x

@@ -21,11 +21,11 @@ from gridopt.annealing.annealer import (
     model_of,
     timed_rounds,
 )
+from gridopt.compiling import threads_within
 from gridopt.errors import TooLargeError
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.qubo import Qubo
 from gridopt.lowering.structure import Native
-from gridopt.sampling.effort import threads_within
 from gridopt.sampling.judging import Judging
 from gridopt.sampling.qubo_solver import QuboSolver, check_qubo_options, check_whole
 from gridopt.sampling.samples import Deadline, Samples

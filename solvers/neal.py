@@ -11,10 +11,11 @@ import dimod
 import neal
 import numpy as np
 
+from gridopt.compiling import threads_within
 from gridopt.exports.dimod_models import to_bqm
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.qubo import Qubo
-from gridopt.sampling.effort import reads_within, scaled, sweep_work, sweeps_for, threads_within
+from gridopt.sampling.effort import reads_within, scaled, sweep_work, sweeps_for
 from gridopt.sampling.judging import Judging
 from gridopt.sampling.qubo_solver import (
     QuboSolver,

@@ -10,17 +10,11 @@ import dimod
 import numpy as np
 import openjij
 
+from gridopt.compiling import threads_within
 from gridopt.exports.dimod_models import to_bqm
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.qubo import Qubo
-from gridopt.sampling.effort import (
-    UNINTERRUPTED_WORK,
-    reads_within,
-    scaled,
-    sweep_work,
-    sweeps_for,
-    threads_within,
-)
+from gridopt.sampling.effort import UNINTERRUPTED_WORK, reads_within, scaled, sweep_work, sweeps_for
 from gridopt.sampling.judging import Judging
 from gridopt.sampling.qubo_solver import (
     QuboSolver,

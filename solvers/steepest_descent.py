@@ -10,10 +10,11 @@ import dimod
 import numpy as np
 from dwave.samplers import SteepestDescentSampler
 
+from gridopt.compiling import threads_within
 from gridopt.exports.dimod_models import to_bqm
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.qubo import Qubo
-from gridopt.sampling.effort import sweep_work, threads_within
+from gridopt.sampling.effort import sweep_work
 from gridopt.sampling.judging import Judging
 from gridopt.sampling.qubo_solver import (
     QuboSolver,

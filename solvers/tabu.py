@@ -10,11 +10,11 @@ import dimod
 import numpy as np
 from dwave.samplers import TabuSampler
 
+from gridopt.compiling import threads_within
 from gridopt.errors import TooLargeError
 from gridopt.exports.dimod_models import to_bqm
 from gridopt.lowering.encoding import Lowering
 from gridopt.lowering.qubo import Qubo
-from gridopt.sampling.effort import threads_within
 from gridopt.sampling.judging import Judging
 from gridopt.sampling.qubo_solver import (
     QuboSolver,

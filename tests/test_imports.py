@@ -19,7 +19,7 @@ import gridopt
 ROOT = Path(__file__).resolve().parents[1]
 
 DATA = "errors arrays grid elements requirements study results"
-MODEL = "errors arrays lazy program solution"
+MODEL = "errors arrays agents lazy program solution"
 MILP = "linearization cuts highs_model"
 
 MAY_IMPORT = {
@@ -45,8 +45,9 @@ MAY_IMPORT = {
     "rolling": f"{DATA} rules",
     # the program and its solvers: they know of no grid
     "lazy": "errors arrays",
-    "program": "errors arrays lazy",
-    "solution": "errors arrays program",
+    "agents": "arrays",
+    "program": "errors arrays agents lazy",
+    "solution": "errors arrays agents program",
     "linearization": MODEL,
     "solver": MODEL,
     "cuts": MODEL,
@@ -55,15 +56,18 @@ MAY_IMPORT = {
     "program_files": f"{MODEL} solver",
     "lowering": f"{MODEL} compiling linear_prices solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
-    "sampling": f"{MODEL} linear_prices solver lowering exports solvers.highs",
+    "sampling": f"{MODEL} compiling linear_prices solver lowering exports solvers.highs",
     "annealing": "errors arrays compiling lowering.qubo lowering.structure sampling.samples",
     "circuits": "errors arrays compiling solver lowering.qubo lowering.structure sampling.samples "
     "sampling.effort",
     "exports": f"{MODEL} lowering",
-    "solvers": f"{MODEL} {MILP} solver lowering sampling annealing circuits exports",
+    # agents and their prices: they know of no formulation
+    "decomposition": f"{MODEL} {MILP} solver lowering sampling",
+    "solvers": f"{MODEL} {MILP} compiling solver decomposition lowering sampling annealing "
+    "circuits exports",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
-    "formulations": f"{DATA} lazy program formulation",
+    "formulations": f"{DATA} agents compiling lazy program formulation",
     # these bring all together, and nothing above imports them
     "registry": f"errors {MODEL} solver formulation solvers formulations",
     "running": "*",

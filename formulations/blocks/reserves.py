@@ -61,7 +61,7 @@ def reserves(b: ProgramBuilder, study: Study, count: FloatArray) -> Held:
     """Add r_p ≥ 0, at most what the unit offers, where the product is required, at its price."""
     asked = study.reserves
     wanted = _wanted(study)
-    may_hold = _may_hold(study)
+    may_hold = holders(study)
     columns = np.zeros(wanted.shape, dtype=np.int64)
     for p, kind in enumerate(asked.kind):
         g = np.flatnonzero(may_hold[p])
@@ -70,7 +70,7 @@ def reserves(b: ProgramBuilder, study: Study, count: FloatArray) -> Held:
         most = np.minimum(asked.offer_max_mw[p], _capability_mw(study, kind))
         possible = wanted[p] & (reachable(study).may_be_on if kind == NONSPINNING else True)
         upper = np.where(possible, (count * most)[:, np.newaxis], 0.0)[g]
-        columns[p, g] = b.variable(_block(asked.product[p]), upper.shape, upper=upper)
+        columns[p, g] = b.variable(reserve_block(asked.product[p]), upper.shape, upper=upper)
         cost = study.period_h * asked.offer_cost_per_mwh[p, g, np.newaxis]
         b.minimize(cost, columns[p, g])
     return Held(study, columns, may_hold)
@@ -167,11 +167,11 @@ def reserve_values(
     Units hold nothing in the state that a product does not allow: `on`, (G, T), clears rounding.
     """
     asked = study.reserves
-    may_hold = _may_hold(study)
+    may_hold = holders(study)
     held = np.zeros((*may_hold.shape, study.n_periods))
     for p, (product, kind) in enumerate(zip(asked.product, asked.kind, strict=True)):
         if may_hold[p].any():
-            held[p, may_hold[p]] = values[_block(product)]
+            held[p, may_hold[p]] = values[reserve_block(product)]
         held[p][on if kind == NONSPINNING else ~on] = 0.0
     short = np.zeros_like(asked.required_mw)
     if SHORT in values:
@@ -179,12 +179,13 @@ def reserve_values(
     return held, short
 
 
-def _may_hold(study: Study) -> BoolArray:
+def holders(study: Study) -> BoolArray:
     """Return which units offer a product that is ever asked for in their zone, (P, G)."""
     return np.asarray(_wanted(study).any(axis=2) & (study.reserves.offer_max_mw > 0))
 
 
-def _block(product: str) -> str:
+def reserve_block(product: str) -> str:
+    """Return the name of the columns of what is held of a product."""
     return f"reserve_mw:{product}"
 
 

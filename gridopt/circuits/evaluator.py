@@ -22,9 +22,8 @@ import numpy.typing as npt
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.circuits.ansatz import Ansatz, allowed_states, ring_pairs
 from gridopt.circuits.ising import Ising
-from gridopt.compiling import jit
+from gridopt.compiling import jit, threads_within
 from gridopt.lowering.qubo import Qubo
-from gridopt.sampling.effort import threads_within
 
 ComplexArray = npt.NDArray[np.complex128]
 

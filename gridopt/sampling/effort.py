@@ -6,7 +6,6 @@ Only where there is a time limit and no number of reads, reads go on until time 
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -76,15 +75,6 @@ def reads_within(
     if given is not None:
         return given
     return None if np.isfinite(deadline.at_s) else reads_for(qubo, sweeps, cost)
-
-
-def threads_within(given: int | None) -> int:
-    """Return the given number of threads, or as many as this process has processors."""
-    if given is not None:
-        return given
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def scaled(qubo: Qubo) -> Qubo:

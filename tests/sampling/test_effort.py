@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from gridopt.compiling import threads_within
 from gridopt.lowering.qubo import Qubo
 from gridopt.sampling.effort import (
     FEWEST_READS,
@@ -20,7 +21,6 @@ from gridopt.sampling.effort import (
     scaled,
     sweep_work,
     sweeps_for,
-    threads_within,
 )
 from gridopt.sampling.reads import LARGEST_JOB, Stop, in_threads, job_size, seed_of
 from gridopt.sampling.samples import BitArray, Deadline

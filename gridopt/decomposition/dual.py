@@ -1,0 +1,207 @@
+"""Prices of the rows that tie agents together, and the bound that they prove.
+
+The Lagrangian is maximized over prices by a model of it: every schedule that an agent has answered
+so far is a column of a linear program, in which each agent mixes its columns so that the tying rows
+hold (Dantzig & Wolfe 1960, "Decomposition principle for linear programs",
+doi 10.1287/opre.8.1.101). The duals of that program are the best prices by the model. Two things
+keep them from jumping about: a box around the best prices so far (Marsten, Hogan, Blankenship 1975,
+"The BOXSTEP method for large-scale optimization", doi 10.1287/opre.23.3.389), and that the agents
+are asked at a point between the two, the nearer to the best the less the slope there points on
+(Pessoa, Sadykov, Uchoa, Vanderbeck 2018, "Automation and combination of linear-programming based
+stabilization techniques in column generation", doi 10.1287/ijoc.2017.0784). Every evaluation is a
+proved bound, so that it may stop at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from gridopt.agents import Answers
+from gridopt.arrays import FloatArray, IntArray
+from gridopt.decomposition.parts import Parts
+from gridopt.highs_model import Clock, HighsModel
+from gridopt.linearization import LinearModel, linearized
+from gridopt.program import Program
+from gridopt.solution import Termination
+
+CONVERGED = 1e-5
+"""Relative distance of the model's maximum from the best bound at which nothing is left."""
+
+FIRST_BOX = 0.3
+"""Half width of the first box, as a share of the typical price."""
+
+FIRST_SMOOTHING, MOST_SMOOTHING = 0.5, 0.95
+"""How near to the best prices the agents are asked: 0 where the model says, 1 at the best."""
+
+ALPHA_STEP = 0.1
+"""Change of the smoothing in a step: down by as much, up by this share of what is left."""
+
+MAX_ROUNDS = 20
+"""Rounds of tangents at most."""
+
+NEW = 1e-7
+"""Relative cost below the model's at which an answer is new to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Prices of the tying rows, (m,), and what the agents answer to them."""
+
+    prices: FloatArray
+    answers: Answers
+    bound: float
+
+
+class Dual:
+    """The Lagrangian dual of a program with agents, at its best prices so far.
+
+    Parameters
+    ----------
+    parts : Parts
+    clock : Clock
+    """
+
+    def __init__(self, parts: Parts, clock: Clock) -> None:
+        self.parts = parts
+        self.is_converged = False
+        self.evaluations = 0
+        self._master = Master(parts, clock)
+        self._smoothing = FIRST_SMOOTHING
+        self.best, _, _ = self._evaluate(parts.agents.usual_prices()[parts.ties])
+        typical = np.abs(self.best.prices)
+        self._box = FIRST_BOX * (float(typical[typical > 0].mean()) if typical.any() else 1.0)
+
+    def step(self) -> Termination:
+        """Ask the agents once more, or find that the bound is as good as it can be."""
+        center = self.best.prices
+        termination = self._master.solve(center, self._box)
+        if termination is not Termination.OPTIMAL:
+            return termination
+        prices = self._master.prices
+        if self._master.bound - self.best.bound <= CONVERGED * abs(self.best.bound):
+            self.is_converged = bool(np.abs(prices - center).max() < self._box * (1.0 - 1e-6))
+            self._box *= 4.0
+            return termination
+        between = self._smoothing * center + (1.0 - self._smoothing) * prices
+        point, slope, n_new = self._evaluate(between)
+        if not n_new:
+            self._smoothing = 0.0
+        elif slope @ (prices - center) > 0:
+            self._smoothing = max(self._smoothing - ALPHA_STEP, 0.0)
+        else:
+            self._smoothing += (MOST_SMOOTHING - self._smoothing) * ALPHA_STEP
+        if point.bound > self.best.bound:
+            self.best = point
+        return termination
+
+    def _evaluate(self, prices: FloatArray) -> tuple[Point, FloatArray, int]:
+        """Return the point, the slope there, and how many answers are new to the model."""
+        costs = self.parts.costs(prices)
+        answers = self.parts.agents.answers(costs)
+        self.evaluations += 1
+        n_new = self._master.add(prices, answers)
+        point = Point(prices, answers, self.parts.bound(prices, costs, answers))
+        return point, self.parts.slope(prices, costs, answers), n_new
+
+
+class Master:
+    """The linear program that mixes the agents' answers.
+
+    Its columns are nobody's, then one up and one down for each tying row, which keep the prices
+    within the box, then the answers. Its rows are the tying ones, then one for each agent, whose
+    answers' shares are 1 in all.
+    """
+
+    def __init__(self, parts: Parts, clock: Clock) -> None:
+        self._parts = parts
+        self._model = _without_answers(parts)
+        self._highs = HighsModel(self._model, clock, stage="prices")
+        m, n = len(parts.ties), len(parts.nobodys)
+        self._sides = n + np.arange(2 * m)
+        self._first_answer = len(self._model.c)
+        self._agent_of: list[IntArray] = []
+        self._own_price = np.full(parts.n_agents, np.finfo(np.float64).max)
+        self.prices = np.zeros(m)
+        self.bound = np.inf
+        self._add_tangents(*self._model.first_tangents())
+
+    def add(self, prices: FloatArray, answers: Answers) -> int:
+        """Add the answers that are cheaper than the model foretells; return how many."""
+        parts = self._parts
+        activity = parts.activity(answers.x)
+        cost = answers.least + prices @ activity
+        saved = self._own_price - (cost - self.prices @ activity)
+        new = np.flatnonzero(saved > NEW * np.maximum(np.abs(self._own_price), 1.0))
+        shares = sparse.eye_array(parts.n_agents, format="csc")[:, new]
+        stacked: list[Any] = [activity[:, new], shares]
+        whole: Any = sparse.vstack(stacked)
+        nothing, endless = np.zeros(len(new)), np.full(len(new), np.inf)
+        self._highs.add_columns(cost[new], nothing, endless, sparse.csc_array(whole))
+        self._agent_of.append(new)
+        return len(new)
+
+    def solve(self, center: FloatArray, box: float) -> Termination:
+        """Find the best prices within a box by the model, and the bound that it foretells."""
+        parts = self._parts
+        m = len(parts.ties)
+        low = np.where(np.isinf(parts.upper), np.maximum(center - box, 0.0), center - box)
+        high = np.where(np.isinf(parts.lower), np.minimum(center + box, 0.0), center + box)
+        self._highs.reprice(self._sides, np.concatenate([high, -low]))
+        termination = self._run()
+        if termination is Termination.OPTIMAL:
+            row_price = self._highs.row_price
+            self.prices, self._own_price = row_price[:m], row_price[m : m + parts.n_agents]
+            self.bound = self._highs.objective
+        return termination
+
+    def _run(self) -> Termination:
+        """Solve with tangents as near to nobody's squares as the answers need."""
+        for _ in range(MAX_ROUNDS):
+            termination, x = self._highs.run(), self._highs.x
+            if x is None or self._model.is_exact:
+                break
+            allowed = CONVERGED / 10.0 * abs(self._highs.objective) / len(self._model.square_column)
+            squares = np.flatnonzero(self._model.shortfall(x) > allowed)
+            if not len(squares):
+                break
+            self._add_tangents(squares, self._model.touching(x, squares))
+        return termination
+
+    def _add_tangents(self, squares: IntArray, points: FloatArray) -> None:
+        side = self._model.tangent_sides(squares, points)
+        self._highs.add_rows(
+            self._model.tangents(squares, points), np.full(len(side), -np.inf), side
+        )
+
+
+def _without_answers(parts: Parts) -> LinearModel:
+    program, columns = parts.program, parts.nobodys
+    m, K, n = len(parts.ties), parts.n_agents, len(columns)
+    none = sparse.csr_array((K, m))
+    blocks: Any = [
+        [parts.A[:, columns], sparse.eye_array(m), -sparse.eye_array(m)],
+        [sparse.csr_array((K, n)), none, none],
+    ]
+    squares: Any = sparse.block_diag(
+        [program.Q[columns][:, columns], sparse.csr_array((2 * m, 2 * m))]
+    )
+    nothing, endless = np.zeros(2 * m), np.full(2 * m, np.inf)
+    return linearized(
+        Program(
+            Q=sparse.csr_array(squares),
+            c=np.concatenate([program.c[columns], nothing]),
+            c0=program.c0,
+            A=sparse.csr_array(sparse.block_array(blocks)),
+            row_lower=np.concatenate([parts.lower, np.ones(K)]),
+            row_upper=np.concatenate([parts.upper, np.ones(K)]),
+            lower=np.concatenate([program.lower[columns], nothing]),
+            upper=np.concatenate([program.upper[columns], endless]),
+            integrality=np.zeros(n + 2 * m, dtype=np.int8),
+            variables={},
+            rows={},
+        )
+    )

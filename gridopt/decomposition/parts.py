@@ -1,0 +1,175 @@
+"""A program taken apart: the agents' own rules, and the rows that tie agents together.
+
+With prices π of the rows lower ≤ A x ≤ upper that tie agents together, the Lagrangian
+
+    L(π) = Σ_g min {(c − Aᵀπ)·x : x keeps the rules of g} + min {the same over nobody's columns}
+           + Σ_i (π_i⁺ lower_i − π_i⁻ upper_i)
+
+is a lower bound on the objective of every answer, whatever π is: Geoffrion 1974, "Lagrangean
+relaxation for integer programming", doi 10.1007/BFb0120690.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from gridopt.agents import NOBODY, Agents, Answers
+from gridopt.arrays import FloatArray, IntArray
+from gridopt.errors import UnsupportedError
+from gridopt.program import Program
+
+ROUNDING = 1e-11
+"""Of the sum of all sizes that a bound is the sum of: more than doubles lose over 10⁶ terms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A program with agents.
+
+    Parameters
+    ----------
+    program : Program
+    agents : Agents
+    ties : array of int, (m,)
+        Rows of the program that belong to no agent alone.
+    A : scipy.sparse.csr_array, (m, n)
+    lower, upper : array, (m,)
+        Those rows.
+    """
+
+    program: Program
+    agents: Agents
+    ties: IntArray
+    A: sparse.csr_array
+    lower: FloatArray
+    upper: FloatArray
+
+    @staticmethod
+    def of(program: Program) -> Parts:
+        """Take a program apart.
+
+        Raises
+        ------
+        UnsupportedError
+            Where it has no agents, or its objective ties them together.
+        """
+        if program.agents is None:
+            raise UnsupportedError(
+                "this program has no agents to take it apart into: they are there for unit "
+                "commitment without scenarios; take the solver highs"
+            )
+        owner = program.agents.owner
+        left, right = sparse.coo_array(program.Q).coords
+        apart = (owner[left] != owner[right]) | ((owner[left] == NOBODY) & (left != right))
+        concave = (program.Q.diagonal() < 0) & (owner == NOBODY)
+        if apart.any() or concave.any() or len(program.ratios):
+            raise UnsupportedError("the objective ties agents together, or is not convex")
+        own = owner[program.A.indices]
+        row = np.repeat(np.arange(program.n_rows), np.diff(program.A.indptr))
+        first = np.full(program.n_rows, np.iinfo(np.int64).max)
+        last = np.full(program.n_rows, np.iinfo(np.int64).min)
+        np.minimum.at(first, row, own)
+        np.maximum.at(last, row, own)
+        ties = np.flatnonzero((first != last) | (first == NOBODY))
+        return Parts(
+            program,
+            program.agents,
+            ties,
+            sparse.csr_array(program.A[ties]),
+            program.row_lower[ties],
+            program.row_upper[ties],
+        )
+
+    @cached_property
+    def n_agents(self) -> int:
+        """Number of agents K."""
+        return int(self.agents.owner.max(initial=NOBODY)) + 1
+
+    @cached_property
+    def nobodys(self) -> IntArray:
+        """Columns that belong to no agent."""
+        return np.flatnonzero(self.agents.owner == NOBODY)
+
+    def costs(self, prices: FloatArray) -> FloatArray:
+        """Return the linear costs of all columns at prices of the tying rows: c − Aᵀπ, (n,)."""
+        return np.asarray(self.program.c - self.A.T @ prices)
+
+    def bound(self, prices: FloatArray, costs: FloatArray, answers: Answers) -> float:
+        """Return L(π), less what rounding may have added.
+
+        Parameters
+        ----------
+        prices : array, (m,)
+        costs : array, (n,)
+            At these prices.
+        answers : Answers
+            At these costs.
+        """
+        of_rows = prices * np.where(prices == 0, 0.0, self._sides(prices))
+        y, square = self._of_nobody(costs), self.program.Q.diagonal()[self.nobodys]
+        of_nobody = costs[self.nobodys] * y + square * y**2
+        terms = (answers.least, of_rows, of_nobody, np.array([self.program.c0]))
+        size = sum(float(np.abs(term).sum()) for term in terms)
+        bound = sum(float(term.sum()) for term in terms) - ROUNDING * size
+        return bound if np.isfinite(bound) else -np.inf
+
+    def slope(self, prices: FloatArray, costs: FloatArray, answers: Answers) -> FloatArray:
+        """Return a subgradient of L at `prices`: what the answers miss of each tying row, (m,)."""
+        x = answers.x.copy()
+        x[self.nobodys] = self._of_nobody(costs)
+        return np.asarray(self._sides(prices) - self.A @ x)
+
+    def activity(self, x: FloatArray) -> FloatArray:
+        """Return what each agent's columns add to the tying rows at `x`: (m, K)."""
+        owner = self.agents.owner[self.A.indices]
+        row = np.repeat(np.arange(len(self.ties)), np.diff(self.A.indptr))
+        ours = owner != NOBODY
+        place = row[ours] * self.n_agents + owner[ours]
+        amount = (self.A.data * x[self.A.indices])[ours]
+        total = np.bincount(place, amount, minlength=len(self.ties) * self.n_agents)
+        return np.asarray(total.reshape(len(self.ties), self.n_agents))
+
+    def alone(self, agent: int, costs: FloatArray) -> Program:
+        """Return the problem of one agent at linear costs, (n,), as a program of its own."""
+        program = self.program
+        columns = np.flatnonzero(self.agents.owner == agent)
+        part = program.A[:, columns]
+        rows = np.setdiff1d(np.flatnonzero(np.diff(part.indptr)), self.ties)
+        return replace(
+            program,
+            Q=sparse.csr_array(program.Q[columns][:, columns]),
+            c=costs[columns],
+            c0=0.0,
+            A=sparse.csr_array(part[rows]),
+            row_lower=program.row_lower[rows],
+            row_upper=program.row_upper[rows],
+            lower=program.lower[columns],
+            upper=program.upper[columns],
+            integrality=program.integrality[columns],
+            variables={},
+            rows={},
+            lazy=(),
+            cuts=None,
+            equivalent=None,
+            sequences=None,
+            compact=None,
+            agents=None,
+        )
+
+    def _sides(self, prices: FloatArray) -> FloatArray:
+        """Return the side of each tying row that its price belongs to, (m,)."""
+        first = np.where(np.isfinite(self.lower), self.lower, self.upper)
+        return np.where(prices > 0, self.lower, np.where(prices < 0, self.upper, first))
+
+    def _of_nobody(self, costs: FloatArray) -> FloatArray:
+        """Return where c y + q y² is least within the bounds of each of nobody's columns."""
+        columns = self.nobodys
+        low, high, c = self.program.lower[columns], self.program.upper[columns], costs[columns]
+        square = self.program.Q.diagonal()[columns]
+        inside = np.divide(-c, 2.0 * square, out=np.zeros_like(c), where=square > 0)
+        at_end = np.where(c > 0, low, np.where(c < 0, high, np.clip(0.0, low, high)))
+        return np.where(square > 0, np.clip(inside, low, high), at_end)
