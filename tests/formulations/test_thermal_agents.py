@@ -169,7 +169,6 @@ def test_held_decisions_cost_what_they_were_chosen_for(make_study: MakeStudy, se
     assert held.x == pytest.approx(chosen.x)
     off = parts.agents.answers(costs, np.zeros_like(chosen.x))
     assert not off.x[parts.program.columns("on")].any()
-    assert (off.least[can] >= chosen.least[can] - 1e-9 * np.abs(chosen.least[can])).all()
 
 
 def test_other_costs_than_those_of_the_rows_are_refused(make_study: MakeStudy) -> None:
