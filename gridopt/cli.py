@@ -78,6 +78,10 @@ UnservedCost = Annotated[
 SurplusCost = Annotated[
     float | None, typer.Option(help="Allow surplus energy at this price per MWh.")
 ]
+SamplerName = Annotated[
+    str | None,
+    typer.Option(help="With --solver decomposition: which solver of QUBOs samples its cores."),
+]
 SolverName = Annotated[str, typer.Option(help="A name that `gridopt solvers` lists.")]
 TimeLimit = Annotated[float | None, typer.Option(help="Seconds.")]
 Gap = Annotated[float | None, typer.Option(help="Relative gap at which to stop.")]
@@ -113,6 +117,7 @@ def solve_unit_commitment(
     unserved_cost: UnservedCost = None,
     surplus_cost: SurplusCost = None,
     solver: SolverName = "highs",
+    sampler: SamplerName = None,
     time_limit: TimeLimit = None,
     gap: Gap = None,
     seed: Seed = 0,
@@ -146,6 +151,7 @@ def solve_unit_commitment(
         unserved_cost=unserved_cost,
         surplus_cost=surplus_cost,
         solver=solver,
+        sampler=sampler,
         time_limit_s=time_limit,
         gap=gap,
         seed=seed,
@@ -183,6 +189,7 @@ def simulate(
     unserved_cost: UnservedCost = None,
     surplus_cost: SurplusCost = None,
     solver: SolverName = "highs",
+    sampler: SamplerName = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds for each day.")] = None,
     gap: Gap = None,
     seed: Seed = 0,
@@ -212,6 +219,7 @@ def simulate(
         unserved_cost=unserved_cost,
         surplus_cost=surplus_cost,
         solver=solver,
+        sampler=sampler,
         time_limit_s=time_limit,
         gap=gap,
         seed=seed,

@@ -59,6 +59,7 @@ class UnitCommitmentRequest:
     unserved_cost: float | None
     surplus_cost: float | None
     solver: str
+    sampler: str | None
     time_limit_s: float | None
     gap: float | None
     seed: int
@@ -232,12 +233,15 @@ def _solver(request: UnitCommitmentRequest) -> Solver:
             print(f"note: {request.solver} has no option {key}; left out", file=sys.stderr)
         del given[key]
 
+    sampler = {} if request.sampler is None else {"sampler": request.sampler}
+    make(kind, request.solver, sampler)
+
     def checked(option: str | tuple[str, Any]) -> tuple[str, Any]:
         name, value = _name_and_value(option) if isinstance(option, str) else option
-        make(kind, request.solver, {name: value})
+        make(kind, request.solver, {**sampler, name: value})
         return name, value
 
-    typed: list[str | tuple[str, Any]] = [*given.items(), *request.options]
+    typed: list[str | tuple[str, Any]] = [*sampler.items(), *given.items(), *request.options]
     options = every(*(partial(checked, option) for option in typed))
     return make(kind, request.solver, dict(options))
 

@@ -22,6 +22,9 @@ from gridopt.solver import Progress, ProgressCallback
 
 REPORT_EVERY_S = 0.2
 
+MOST_ROUNDS = 20
+"""Rounds of tangents at most; each closes the error at the last answer."""
+
 _MIP_INTERRUPT = int(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
 
 _STATUS = {
@@ -102,9 +105,11 @@ class HighsModel:
         stage: str = "linear program",
         integer: bool = False,
     ) -> None:
+        self.model = model
         self.clock = clock
         self.stage = stage
         self.integer = integer
+        self._has_tangents = False
         self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self.set(output_flag=False, threads=threads, random_seed=seed, mip_abs_gap=0.0)
         # the default drops entries whose sum over a row may exceed the tolerance of a rule
@@ -135,6 +140,10 @@ class HighsModel:
     def reprice(self, columns: IntArray, cost: FloatArray) -> None:
         """Change costs of columns."""
         self.highs.changeColsCost(len(columns), columns.astype(np.int32), cost)
+
+    def hold(self, columns: IntArray, values: FloatArray) -> None:
+        """Hold columns at values, and go on from the last answer."""
+        self.highs.changeColsBounds(len(columns), columns.astype(np.int32), values, values)
 
     def restrict(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change bounds of columns, and forget what was found within the old ones."""
@@ -179,6 +188,27 @@ class HighsModel:
                     raise
                 self.clock.stop.set()
         return _STATUS.get(self.highs.getModelStatus(), Termination.TIME_LIMIT)
+
+    def run_on_squares(self, share: float) -> Termination:
+        """Run with tangents that lie below squares by `share` of the objective at most, in all."""
+        if not self.model.is_exact and not self._has_tangents:
+            self._has_tangents = True
+            self.add_tangents(*self.model.first_tangents())
+        for _ in range(MOST_ROUNDS):
+            termination, x = self.run(), self.x
+            if x is None or self.model.is_exact:
+                break
+            allowed = share * max(abs(self.objective), 1.0) / len(self.model.square_column)
+            squares = np.flatnonzero(self.model.shortfall(x) > allowed)
+            if not len(squares):
+                break
+            self.add_tangents(squares, self.model.touching(x, squares))
+        return termination
+
+    def add_tangents(self, squares: IntArray, points: FloatArray) -> None:
+        """Add tangents to squares at points, (k,) each."""
+        side = self.model.tangent_sides(squares, points)
+        self.add_rows(self.model.tangents(squares, points), np.full(len(side), -np.inf), side)
 
     @property
     def x(self) -> FloatArray | None:

@@ -27,10 +27,11 @@ SCHEDULES: Mapping[Format, str] = {
     "parquet": "schedule.parquet",
     "json": "schedule.json",
 }
+CONVERGENCE = "convergence.png"
 FIGURES = {"dispatch.png": plots.dispatch, "commitment.png": plots.commitment}
 PRICE_FIGURE = "prices.png"
 
-OF_A_RUN = (SUMMARY, *SCHEDULES.values(), PRICES, *FIGURES, PRICE_FIGURE)
+OF_A_RUN = (SUMMARY, *SCHEDULES.values(), PRICES, *FIGURES, PRICE_FIGURE, CONVERGENCE)
 OF_A_SIMULATION = (SUMMARY, *SCHEDULES.values(), DAYS)
 
 
@@ -78,6 +79,8 @@ def write_run(run: Run, folder: Path, form: Format = "csv") -> list[Path]:
         if run.schedule is not None:
             for name, draw in FIGURES.items():
                 plots.save(draw(run.schedule), scratch / name)
+        if run.solution.trace:
+            plots.save(plots.convergence(run), scratch / CONVERGENCE)
         if run.is_feasible:
             _write_prices(run, scratch)
 

@@ -219,6 +219,45 @@ def prices(found: Prices) -> Figure:
     return figure
 
 
+def convergence(run: Any) -> Figure:
+    """Draw how cost and bound of a run came together over time; only some solvers tell.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    Figure
+    """
+    trace = run.solution.trace
+    elapsed_s = np.array([step.elapsed_s for step in trace])
+    with mpl.rc_context(STYLE):
+        figure = _NotebookFigure(figsize=(9.0, 3.5), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(f"Cost and bound of {run.study.name}")
+        if not trace:
+            _say(axes, "This solver does not tell how its answer came about.")
+            return figure
+        for name, color, ls in (("objective", START, "-"), ("bound", INK, "--")):
+            values = np.array([getattr(step, name) for step in trace])
+            known = np.isfinite(values)
+            label = "cost" if name == "objective" else name
+            axes.step(
+                elapsed_s[known], values[known], color=color, ls=ls, where="post", label=label
+            )
+        best = [step.objective for step in trace if np.isfinite(step.objective)]
+        bounds = [step.bound for step in trace if np.isfinite(step.bound)]
+        if best and bounds:  # the first bounds and answers may be far off
+            room = max(min(best) - max(bounds), 1e-6 * abs(max(bounds)))
+            axes.set_ylim(max(bounds) - 3.0 * room, min(best) + 3.0 * room)
+        axes.set_xlabel("seconds")
+        axes.set_ylabel("cost")
+        axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
+        figure.legend(loc="outside right upper")
+    return figure
+
+
 def save(figure: Figure, path: str | Path) -> Path:
     """Write a figure; the ending of the path says the format (png, pdf, svg).
 

@@ -68,6 +68,8 @@ def formulation_class(name: str) -> type[Formulation]:
 def make(owner: type[T], name: str, options: Mapping[str, Any]) -> T:
     """Construct a solver or formulation; options of a part it holds may be given by their name.
 
+    A part that is a solver may be given by its own name: ``sampler="anneal"``.
+
     Raises
     ------
     OptionError
@@ -75,19 +77,22 @@ def make(owner: type[T], name: str, options: Mapping[str, Any]) -> T:
     """
     own = {item.name for item in fields(owner)}  # type: ignore[arg-type]
     parts = _parts(owner)
-    given: dict[str, Any] = {}
+    given = {option: value for option, value in options.items() if option in own}
+    for holder, value in given.items():
+        if isinstance(parts.get(holder), Solver) and isinstance(value, str):
+            parts[holder] = given[holder] = make(solver_class(value), value, {})
+        elif is_dataclass(value):
+            parts[holder] = value
     of_part: dict[str, dict[str, Any]] = {}
-    for option, value in options.items():
-        holder = next((p for p, kind in parts.items() if option in _field_names(kind)), None)
-        if option in own:
-            given[option] = value
-        elif holder is not None:
-            of_part.setdefault(holder, {})[option] = value
-        else:
+    for option in options.keys() - own:
+        holders = (name for name, part in parts.items() if option in _field_names(part))
+        chosen = next(holders, None)
+        if chosen is None:
             known = ", ".join(sorted(option_names(owner)))
-            raise OptionError(name, option, value, f"one of its options: {known}")
+            raise OptionError(name, option, options[option], f"one of its options: {known}")
+        of_part.setdefault(chosen, {})[option] = options[option]
     for holder, values in of_part.items():
-        given[holder] = replace(given.get(holder, parts[holder]), **values)
+        given[holder] = replace(parts[holder], **values)
     return owner(**given)
 
 
@@ -97,8 +102,9 @@ def option_names(owner: type[Solver] | type[Formulation]) -> set[str]:
 
 
 def own_option_names(owner: type[Solver] | type[Formulation]) -> set[str]:
-    """Return the names of its own options, without the parts that it holds and their options."""
-    return _field_names(owner) - set(_parts(owner))
+    """Return the names of its own options, without parts that only hold options."""
+    holders = {name for name, part in _parts(owner).items() if not isinstance(part, Solver)}
+    return _field_names(owner) - holders
 
 
 def _parts(owner: Any) -> dict[str, Any]:

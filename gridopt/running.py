@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -117,6 +117,7 @@ class Run:
             if found
             else [],
             "details": dict(self.solution.details),
+            "trace": [step._asdict() for step in self.solution.trace],
             "assumptions": [*self.study.assumptions, *self.formulation.notes(self.study)],
             "build_s": self.build_s,
             "solve_s": self.solve_s,
@@ -182,7 +183,7 @@ def solve(
         build_s=built - begun,
         solve_s=solved - built,
         peak_rss_mb=peak_rss_mb(),
-        versions=versions(type(method).package),
+        versions=versions(_packages(method)),
     )
 
 
@@ -198,6 +199,13 @@ def versions(package: str) -> dict[str, str]:
     names = ("gridopt", "numpy", "scipy", "highspy", *package.split())
     found = {name: version(name) for name in dict.fromkeys(names)}
     return {"python": platform.python_version(), **found}
+
+
+def _packages(solver: Solver) -> str:
+    """Return the packages that a solver, and a solver in it, depends on."""
+    parts = (getattr(solver, item.name) for item in fields(solver))  # type: ignore[arg-type]
+    held = [type(part).package for part in parts if isinstance(part, Solver)]
+    return " ".join([type(solver).package, *held])
 
 
 def resolve(
@@ -235,8 +243,13 @@ def public_name(thing: object) -> str:
 
 
 def options_of(thing: Any) -> dict[str, Any]:
-    """Return the options of a solver or formulation as plain JSON values."""
-    return {key: plain(value) for key, value in asdict(thing).items()}
+    """Return the options of a solver or formulation as plain JSON values; a solver has its name."""
+    options = {key: plain(value) for key, value in asdict(thing).items()}
+    for item in fields(thing):
+        part = getattr(thing, item.name)
+        if isinstance(part, Solver):
+            options[item.name] = {"solver": public_name(part), **options_of(part)}
+    return options
 
 
 def plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,15 @@ class Termination(StrEnum):
     """Stopped by the user."""
     SAMPLED = "sampled"
     """All reads were taken; a sampler proves nothing."""
+
+
+class Step(NamedTuple):
+    """A moment of a search: what it had by then, and which stage had just found it."""
+
+    elapsed_s: float
+    objective: float
+    bound: float
+    stage: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +58,8 @@ class Solution:
         Where the bound comes from; empty where there is none.
     details : mapping of str to float, int or str
         Figures of the solver for the record: bits, reads, sweeps, seconds by stage.
+    trace : tuple of Step
+        How objective and bound came about, where the solver tells.
     """
 
     termination: Termination
@@ -58,6 +70,7 @@ class Solution:
     bound: float = -np.inf
     bound_source: str = ""
     details: Mapping[str, float | int | str] = field(default_factory=dict)
+    trace: tuple[Step, ...] = ()
 
     @property
     def is_feasible(self) -> bool:

@@ -106,6 +106,17 @@ class HiGHS(Solver):
         return _Search(self, program, Clock(self.time_limit_s, progress)).run()
 
 
+def relaxation_bound(program: Program, clock: Clock) -> float:
+    """Return a proved bound from the relaxation alone, rounding cuts included; -inf if cut short.
+
+    Raises
+    ------
+    UnsupportedError
+        As `HiGHS.solve`.
+    """
+    return _Search(HiGHS(), program, clock).relaxed_bound()
+
+
 class _Search:
     """One solve: the program that is searched, its rows so far, the best answer and bound."""
 
@@ -138,6 +149,11 @@ class _Search:
             termination = self._confirmed()
         source = f"HiGHS {highspy.Highs().version()}" if np.isfinite(self.bound) else ""  # type: ignore[no-untyped-call]
         return Solution.at(self.program, self.x, termination, self.bound, source, self.details)
+
+    def relaxed_bound(self) -> float:
+        """Return the bound of the relaxation, as far as it comes."""
+        self._relax(self._model("relaxation", integer=False))
+        return self.bound
 
     def _confirmed(self) -> Termination:
         """Search the program itself where its equivalent promised more than it can keep."""

@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "sampling.effort",
     "exports": f"{MODEL} lowering",
     # agents and their prices: they know of no formulation
-    "decomposition": f"{MODEL} {MILP} solver lowering sampling",
+    "decomposition": f"{MODEL} {MILP} solver lowering sampling solvers.highs",
     "solvers": f"{MODEL} {MILP} compiling solver decomposition lowering sampling annealing "
     "circuits exports",
     # where the two meet: a formulation writes programs and knows of no solver

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.agents import Answers
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import FloatArray
 from gridopt.decomposition.parts import Parts
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import LinearModel, linearized
@@ -39,9 +39,6 @@ FIRST_SMOOTHING, MOST_SMOOTHING = 0.5, 0.95
 
 ALPHA_STEP = 0.1
 """Change of the smoothing in a step: down by as much, up by this share of what is left."""
-
-MAX_ROUNDS = 20
-"""Rounds of tangents at most."""
 
 NEW = 1e-7
 """Relative cost below the model's at which an answer is new to it."""
@@ -63,15 +60,27 @@ class Dual:
     ----------
     parts : Parts
     clock : Clock
+    prices : array, (m,), or None
+        Where to begin; None for the agents' usual prices.
+
+    Attributes
+    ----------
+    best, last : Point
+        The best one so far, and the last one.
     """
 
-    def __init__(self, parts: Parts, clock: Clock) -> None:
+    def __init__(self, parts: Parts, clock: Clock, prices: FloatArray | None = None) -> None:
         self.parts = parts
         self.is_converged = False
         self.evaluations = 0
         self._master = Master(parts, clock)
         self._smoothing = FIRST_SMOOTHING
-        self.best, _, _ = self._evaluate(parts.agents.usual_prices()[parts.ties])
+        first = parts.agents.usual_prices()
+        known = parts.ties[parts.ties < len(first)]
+        usual = np.zeros(len(parts.ties))
+        usual[: len(known)] = first[known]
+        self.last, _, _ = self._evaluate(usual if prices is None else prices)
+        self.best = self.last
         typical = np.abs(self.best.prices)
         self._box = FIRST_BOX * (float(typical[typical > 0].mean()) if typical.any() else 1.0)
 
@@ -89,14 +98,33 @@ class Dual:
         between = self._smoothing * center + (1.0 - self._smoothing) * prices
         point, slope, n_new = self._evaluate(between)
         if not n_new:
+            self.is_converged = self._smoothing == 0.0
             self._smoothing = 0.0
         elif slope @ (prices - center) > 0:
             self._smoothing = max(self._smoothing - ALPHA_STEP, 0.0)
         else:
             self._smoothing += (MOST_SMOOTHING - self._smoothing) * ALPHA_STEP
+        self.last = point
         if point.bound > self.best.bound:
             self.best = point
         return termination
+
+    def rounded(self, rng: np.random.Generator | None) -> FloatArray:
+        """Return what agents decide, (k,), each by one of its answers in the best mix.
+
+        With a probability that is the answer's share; without `rng` the one of the largest share.
+        """
+        master, parts = self._master, self.parts
+        n = len(master.share)
+        weight = np.maximum(master.share, 0.0)
+        weight = weight if rng is None else np.log(rng.random(n)) / np.maximum(weight, 1e-12)
+        order = np.lexsort((weight, master.agent[:n]))
+        last = order[np.flatnonzero(np.diff(master.agent[:n][order], append=parts.n_agents))]
+        batch = np.zeros(parts.n_agents, dtype=np.int64)
+        batch[master.agent[last]] = master.batch[last]
+        owner = parts.agents.owner[parts.decided]
+        answers = np.array(master.answer)
+        return np.asarray(answers[batch[owner], np.arange(len(owner))])
 
     def _evaluate(self, prices: FloatArray) -> tuple[Point, FloatArray, int]:
         """Return the point, the slope there, and how many answers are new to the model."""
@@ -114,6 +142,19 @@ class Master:
     Its columns are nobody's, then one up and one down for each tying row, which keep the prices
     within the box, then the answers. Its rows are the tying ones, then one for each agent, whose
     answers' shares are 1 in all.
+
+    Attributes
+    ----------
+    prices : array, (m,)
+        The best ones by the model, when it was last solved.
+    bound : float
+        What it foretells there.
+    share : array, (columns,)
+        How much of each answer is in the best mix.
+    agent, batch : array of int, (columns,)
+        Whose answer it is, and in which of `answer` it is.
+    answer : list of array, (k,) each
+        What all agents decide.
     """
 
     def __init__(self, parts: Parts, clock: Clock) -> None:
@@ -122,12 +163,13 @@ class Master:
         self._highs = HighsModel(self._model, clock, stage="prices")
         m, n = len(parts.ties), len(parts.nobodys)
         self._sides = n + np.arange(2 * m)
-        self._first_answer = len(self._model.c)
-        self._agent_of: list[IntArray] = []
+        self._decided = parts.decided
         self._own_price = np.full(parts.n_agents, np.finfo(np.float64).max)
         self.prices = np.zeros(m)
         self.bound = np.inf
-        self._add_tangents(*self._model.first_tangents())
+        self.share = np.zeros(0)
+        self.answer: list[FloatArray] = []
+        self.batch, self.agent = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 
     def add(self, prices: FloatArray, answers: Answers) -> int:
         """Add the answers that are cheaper than the model foretells; return how many."""
@@ -141,7 +183,9 @@ class Master:
         whole: Any = sparse.vstack(stacked)
         nothing, endless = np.zeros(len(new)), np.full(len(new), np.inf)
         self._highs.add_columns(cost[new], nothing, endless, sparse.csc_array(whole))
-        self._agent_of.append(new)
+        self.batch = np.concatenate([self.batch, np.full(len(new), len(self.answer))])
+        self.agent = np.concatenate([self.agent, new])
+        self.answer.append(answers.x[self._decided])
         return len(new)
 
     def solve(self, center: FloatArray, box: float) -> Termination:
@@ -151,31 +195,15 @@ class Master:
         low = np.where(np.isinf(parts.upper), np.maximum(center - box, 0.0), center - box)
         high = np.where(np.isinf(parts.lower), np.minimum(center + box, 0.0), center + box)
         self._highs.reprice(self._sides, np.concatenate([high, -low]))
-        termination = self._run()
+        termination = self._highs.run_on_squares(CONVERGED / 10.0)
         if termination is Termination.OPTIMAL:
             row_price = self._highs.row_price
             self.prices, self._own_price = row_price[:m], row_price[m : m + parts.n_agents]
             self.bound = self._highs.objective
+            x = self._highs.x
+            if x is not None:
+                self.share = x[len(self._model.c) :]
         return termination
-
-    def _run(self) -> Termination:
-        """Solve with tangents as near to nobody's squares as the answers need."""
-        for _ in range(MAX_ROUNDS):
-            termination, x = self._highs.run(), self._highs.x
-            if x is None or self._model.is_exact:
-                break
-            allowed = CONVERGED / 10.0 * abs(self._highs.objective) / len(self._model.square_column)
-            squares = np.flatnonzero(self._model.shortfall(x) > allowed)
-            if not len(squares):
-                break
-            self._add_tangents(squares, self._model.touching(x, squares))
-        return termination
-
-    def _add_tangents(self, squares: IntArray, points: FloatArray) -> None:
-        side = self._model.tangent_sides(squares, points)
-        self._highs.add_rows(
-            self._model.tangents(squares, points), np.full(len(side), -np.inf), side
-        )
 
 
 def _without_answers(parts: Parts) -> LinearModel:

@@ -90,6 +90,11 @@ class Parts:
         return int(self.agents.owner.max(initial=NOBODY)) + 1
 
     @cached_property
+    def decided(self) -> IntArray:
+        """Columns that agents decide, (k,)."""
+        return np.flatnonzero(self.program.is_decision & (self.agents.owner != NOBODY))
+
+    @cached_property
     def nobodys(self) -> IntArray:
         """Columns that belong to no agent."""
         return np.flatnonzero(self.agents.owner == NOBODY)
@@ -132,6 +137,13 @@ class Parts:
         amount = (self.A.data * x[self.A.indices])[ours]
         total = np.bincount(place, amount, minlength=len(self.ties) * self.n_agents)
         return np.asarray(total.reshape(len(self.ties), self.n_agents))
+
+    def total_activity(self, prices: FloatArray, held: FloatArray) -> FloatArray:
+        """Return what all columns add to the tying rows at prices, decisions held, (m,)."""
+        costs = self.costs(prices)
+        x = self.agents.answers(costs, held).x.copy()
+        x[self.nobodys] = self._of_nobody(costs)
+        return np.asarray(self.A @ x)
 
     def alone(self, agent: int, costs: FloatArray) -> Program:
         """Return the problem of one agent at linear costs, (n,), as a program of its own."""

@@ -1,0 +1,244 @@
+"""The core: which other schedules agents might better have, as a QUBO near one answer.
+
+With z_k = 1 where an agent takes schedule k in place of the one it has, the objective near an
+answer, whose tying rows have the prices π, is about
+
+    E(z) = Σ_k d_k z_k + Σ_i (b_i Δ_i + ½ κ_i Δ_i²),   Δ_i = −Σ_k a_ik z_k,
+
+d_k what schedule k costs its agent more at the prices π, a_ik what it adds to row i there, and
+b_i Δ + ½ κ_i Δ² the second-order cost of what all the others must bring in row i instead: not a
+penalty, but the curvature of what they ask for it. Minimum times, starts and all other rules of an
+agent are inside its schedules. Schedules with d_k above the gap cannot be part of anything better,
+as long as π are the prices that prove the bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.decomposition.dispatch import Dispatched
+from gridopt.decomposition.parts import Parts
+from gridopt.decomposition.schedules import Decisions, Pool
+from gridopt.lowering.qubo import Qubo
+from gridopt.lowering.structure import Cardinality, Structure
+from gridopt.sampling.samples import BitArray
+
+OFFSETS = (-3.0, -1.0, -0.5, -0.25, -0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
+"""Changes of price, in typical prices, at which it is asked what agents bring."""
+
+NEAR = 0.3
+"""Change of price, in typical prices, within which the curve of what they bring is fitted."""
+
+FIT_POINTS = 41
+
+
+@dataclass(frozen=True, eq=False)
+class Core:
+    """The schedules in question and their QUBO.
+
+    Parameters
+    ----------
+    pool : Pool
+    base : array of int
+        The decisions that it is near to.
+    agent : array of int, (n,)
+        Of each schedule.
+    schedules : list of array of int, (n,)
+    cost : array, (n,)
+        Linear part of the energy.
+    coupling : array, (n, n)
+        Symmetric; z'·coupling·z / 2 is the quadratic part.
+    """
+
+    pool: Pool
+    base: Decisions
+    agent: IntArray
+    schedules: list[Decisions]
+    cost: FloatArray
+    coupling: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.agent)
+
+    def first(self, n: int) -> Core:
+        """Return the core of the first n schedules, the most promising ones."""
+        return replace(
+            self,
+            agent=self.agent[:n],
+            schedules=self.schedules[:n],
+            cost=self.cost[:n],
+            coupling=self.coupling[:n, :n],
+        )
+
+    def qubo(self, native: bool) -> Qubo:
+        """Return the QUBO of the schedules.
+
+        Parameters
+        ----------
+        native : bool
+            Whether the sampler keeps one-of-many by itself. Then each agent's schedules and the
+            one it has (the last bits) are one of many; otherwise a pair of one agent's schedules
+            costs more than both can save.
+        """
+        n = len(self)
+        square = np.diag(self.coupling) / 2.0
+        linear = self.cost + square
+        same = self.agent[:, np.newaxis] == self.agent
+        apart = np.where(same, 0.0, self.coupling)
+        if native:
+            agents = np.unique(self.agent)
+            Q = np.zeros((n + len(agents), n + len(agents)))
+            Q[:n, :n] = np.triu(apart, 1) + np.diag(linear)
+            groups = [
+                Cardinality(np.append(np.flatnonzero(self.agent == g), n + i), 1)
+                for i, g in enumerate(agents)
+            ]
+            return replace(Qubo.of(Q), structure=Structure(tuple(groups)))
+        saves = np.maximum(-linear - np.minimum(apart, 0.0).sum(axis=1), 0.0)
+        pair = np.minimum(saves[:, np.newaxis], saves) + np.abs(linear).max(initial=1.0) * 1e-3
+        return Qubo.of(np.triu(np.where(same, pair, apart), 1) + np.diag(linear))
+
+    def decisions(self, bits: BitArray) -> Decisions:
+        """Return the decisions of a sample; of several schedules of an agent, the cheapest."""
+        found, taken = self.base.copy(), set[int]()
+        chosen = np.flatnonzero(bits[: len(self)])
+        for k in map(int, chosen[np.argsort(self.cost[chosen], kind="stable")]):
+            agent = int(self.agent[k])
+            if agent not in taken:
+                taken.add(agent)
+                found[self.pool.place[agent]] = self.schedules[k]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """What it costs to bring Δ more in each tying row: b Δ + ½ κ Δ², (m,) each."""
+
+    slope: FloatArray
+    rise: FloatArray
+
+
+def core(
+    parts: Parts,
+    pool: Pool,
+    near: Dispatched,
+    dual: FloatArray,
+    most_cost: float,
+    most: int,
+    stiffness: float,
+    extra: FloatArray,
+) -> Core:
+    """Return the core near an answer.
+
+    Parameters
+    ----------
+    parts : Parts
+    pool : Pool
+    near : Dispatched
+    dual : array, (m,)
+        Prices that prove the bound.
+    most_cost : float
+        Cost, at these prices, above which a schedule is left out.
+    most : int
+        Number of schedules, at most.
+    stiffness : float
+        Factor on the curvature.
+    extra : array, (m,)
+        What bringing more in each tying row costs beyond the curvature, where it proved scarce.
+    """
+    one_sided = np.isinf(parts.upper) | np.isinf(parts.lower)
+    prices = np.where(one_sided, np.maximum(np.abs(near.prices), np.abs(dual)), near.prices)
+    prices = np.where(np.isinf(parts.lower), -prices, prices)
+    typical = max(float(np.abs(dual[dual != 0]).mean()) if dual.any() else 1.0, 1e-6)
+    limit = 3.0 * typical
+    prices = np.clip(prices, -limit, limit)
+    agent, schedules, cost, brings = _candidates(
+        parts, pool, near.decisions, prices, dual, most_cost
+    )
+    kept = np.argsort(cost, kind="stable")[:most]
+    agent, cost, brings = agent[kept], cost[kept], brings[kept]
+    curve = _curvature(parts, pool.x(near.decisions), prices, typical, brings)
+    return Core(
+        pool,
+        near.decisions,
+        agent,
+        [schedules[k] for k in kept],
+        cost - brings @ (curve.slope + extra),
+        stiffness * (brings * curve.rise) @ brings.T,
+    )
+
+
+def _candidates(
+    parts: Parts,
+    pool: Pool,
+    base: Decisions,
+    prices: FloatArray,
+    dual: FloatArray,
+    most_cost: float,
+) -> tuple[IntArray, list[Decisions], FloatArray, FloatArray]:
+    """Return agent, schedule, cost and what it brings, (N,), (N,), (N,), (N, m)."""
+    costs, proved = parts.costs(prices), parts.costs(dual)
+    held = pool.x(base)
+    now = parts.agents.answers(costs, held)
+    least = parts.agents.answers(proved).least
+    before = parts.activity(now.x)
+    others = pool.alternatives(base)
+    agent: list[int] = []
+    schedules: list[Decisions] = []
+    cost: list[float] = []
+    brings = [np.zeros((0, len(prices)))]
+    for number in range(max(map(len, others), default=0)):
+        decisions = base.copy()
+        have = np.array([g for g, own in enumerate(others) if number < len(own)])
+        for g in have:
+            decisions[pool.place[g]] = others[g][number]
+        x = pool.x(decisions)
+        found = parts.agents.answers(costs, x)
+        excess = parts.agents.answers(proved, x).least[have] - least[have]
+        more = found.least[have] - now.least[have]
+        kept = (excess <= most_cost) & np.isfinite(more)
+        agent += have[kept].tolist()
+        schedules += [others[g][number] for g in have[kept]]
+        cost += more[kept].tolist()
+        brings.append((parts.activity(found.x) - before)[:, have[kept]].T)
+    return np.array(agent, dtype=np.int64), schedules, np.array(cost), np.concatenate(brings)
+
+
+def _curvature(
+    parts: Parts, held: FloatArray, prices: FloatArray, typical: float, brings: FloatArray
+) -> Curvature:
+    """Fit what all agents as they are, and nobody's columns, ask for a change of each equality.
+
+    Rows with one side have no curvature: what they are worth is in their prices.
+    """
+    m = len(prices)
+    slope, rise = np.zeros(m), np.zeros(m)
+    equal = parts.lower == parts.upper
+    reach = np.abs(brings).max(axis=0, initial=0.0)
+    offsets = np.array(OFFSETS) * typical
+    total = np.array(
+        [parts.total_activity(prices + offset * equal, held) - parts.lower for offset in offsets]
+    )
+    total = np.maximum.accumulate(total, axis=0)
+    total += np.arange(len(offsets))[:, np.newaxis] * 1e-9  # strictly rising
+    for i in np.flatnonzero(equal & (reach > 0.0)):
+        change = np.linspace(-reach[i], reach[i], FIT_POINTS)
+        price = np.interp(change, total[:, i], offsets)
+        slope[i], rise[i] = _fit(change, price, np.abs(price) <= NEAR * typical)
+    return Curvature(slope, rise)
+
+
+def _fit(change: FloatArray, price: FloatArray, where: BoolArray) -> FloatArray:
+    """Fit b Δ + ½ κ Δ², κ ≥ 0, to the area under a price over changes Δ; return b and κ."""
+    steps = np.diff(change) * (price[1:] + price[:-1]) / 2.0
+    area = np.concatenate([[0.0], np.cumsum(steps)])
+    area -= area[len(area) // 2]
+    if where.sum() > 3:
+        change, area = change[where], area[where]
+    found, *_ = np.linalg.lstsq(np.stack([change, change**2 / 2.0], axis=1), area, rcond=None)
+    if found[1] < 0.0:
+        found = np.array([change @ area / (change @ change), 0.0])
+    return np.asarray(found)

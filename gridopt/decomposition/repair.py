@@ -1,0 +1,114 @@
+"""Decisions that miss tying rows: agents change their schedules until nothing is missed.
+
+Agents answer prices that are raised where something is missed. Of these answers those are taken
+that cost least for what they bring, until there is enough. What was missed once stays dear, so that
+what one round brings no later one takes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from gridopt.arrays import FloatArray
+from gridopt.decomposition.dispatch import Dispatch, Dispatched
+from gridopt.decomposition.parts import Parts
+from gridopt.decomposition.schedules import Decisions, Pool
+
+ROUNDS = 8
+"""Rounds at most."""
+
+LEVELS = (0.5, 1.0, 3.0, 30.0)
+"""By how much prices are raised where something is missed, in typical prices."""
+
+STAYS_DEAR = 2.0
+"""What it counts to take away what was missed before, in typical prices."""
+
+LEAST = 1e-6
+
+
+class Change(NamedTuple):
+    """Another schedule of an agent: its cost for each unit that it brings of what is missed."""
+
+    ratio: float
+    agent: int
+    schedule: Decisions
+    brings: FloatArray
+
+
+class Repair:
+    """Repairs decisions.
+
+    Parameters
+    ----------
+    parts : Parts
+    pool : Pool
+        Gets all schedules that agents answer.
+    dispatch : Dispatch
+    typical : float
+        What a unit of a tying row is usually worth.
+    """
+
+    def __init__(self, parts: Parts, pool: Pool, dispatch: Dispatch, typical: float) -> None:
+        self._parts, self._pool, self._dispatch = parts, pool, dispatch
+        self._typical = typical
+
+    def __call__(self, found: Dispatched, usual: FloatArray) -> Dispatched | None:
+        """Return an answer near `found` that misses nothing, or None.
+
+        Parameters
+        ----------
+        found : Dispatched
+        usual : array, (m,)
+            Prices of the tying rows where nothing is missed.
+        """
+        dear = np.zeros(len(usual))
+        for _ in range(ROUNDS):
+            if np.isfinite(found.objective):
+                return found
+            dear += STAYS_DEAR * self._typical * np.sign(found.missed)
+            decisions = self._changed(found, usual + dear)
+            if decisions is None:
+                return None
+            after = self._dispatch(decisions)
+            if after is None:
+                return None
+            found = after
+        return found if np.isfinite(found.objective) else None
+
+    def _changed(self, found: Dispatched, prices: FloatArray) -> Decisions | None:
+        """Return decisions in which agents bring what is missed; None where none can."""
+        left, decisions = found.missed.copy(), found.decisions.copy()
+        changed = set[int]()
+        for change in sorted(self._changes(found, prices), key=lambda change: change.ratio):
+            brings = np.maximum(change.brings * np.sign(left), 0.0)
+            if change.agent in changed or np.minimum(brings, np.abs(left)).sum() <= LEAST:
+                continue
+            changed.add(change.agent)
+            decisions[self._pool.place[change.agent]] = change.schedule
+            left = np.sign(left) * np.maximum(np.abs(left) - brings, 0.0)
+            if np.abs(left).sum() <= LEAST:
+                break
+        return decisions if changed else None
+
+    def _changes(self, found: Dispatched, prices: FloatArray) -> Iterator[Change]:
+        parts, pool = self._parts, self._pool
+        held = pool.x(found.decisions)
+        low, high = np.isinf(parts.upper), np.isinf(parts.lower)
+        for level in LEVELS:
+            raised = prices + level * self._typical * np.sign(found.missed)
+            raised = np.where(low, np.maximum(raised, 0.0), raised)
+            raised = np.where(high, np.minimum(raised, 0.0), raised)
+            costs = parts.costs(raised)
+            before, after = parts.agents.answers(costs, held), parts.agents.answers(costs)
+            decisions = pool.decisions(after.x)
+            pool.add(decisions)
+            brings = parts.activity(after.x) - parts.activity(before.x)
+            cost = after.least - before.least + (raised - prices) @ brings
+            useful = np.maximum(brings * np.sign(found.missed)[:, np.newaxis], 0.0)
+            amount = np.minimum(useful, np.abs(found.missed)[:, np.newaxis]).sum(axis=0)
+            for agent in map(int, np.flatnonzero(amount > LEAST)):
+                ratio = max(float(cost[agent]), 0.0) / float(amount[agent])
+                yield Change(ratio, agent, decisions[pool.place[agent]], brings[:, agent])

@@ -1,0 +1,72 @@
+"""Decomposition into agents: prices and a proved bound, and answers from any sampler of QUBOs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, final
+
+from gridopt.decomposition.search import Search
+from gridopt.highs_model import Clock
+from gridopt.program import Program
+from gridopt.sampling.qubo_solver import QuboSolver, check_whole
+from gridopt.solution import Solution
+from gridopt.solver import ProgressCallback, Solver, check_common, check_option, is_number
+from gridopt.solvers.neal import Neal
+
+
+@final
+@dataclass(frozen=True)
+class Decomposition(Solver):
+    """Prices of what ties agents together, their answers, and a sampler for the core.
+
+    For programs with agents (`gridopt.agents`), such as unit commitment: each thermal unit is one.
+
+    Parameters
+    ----------
+    sampler : QuboSolver or None
+        Chooses among the schedules of agents that are undecided; by name (``"anneal"``) or as an
+        object. None for no core at all: only what the agents answer to the prices.
+    gap : float
+        Relative gap, (objective − bound) / |objective|, at which to stop.
+    core_bits : int
+        Schedules that the sampler chooses among at once, at most; fewer where it takes no more.
+    seed : int
+        The same seed gives the same answers in the same order with any number of threads. The
+        search ends where the gap is proved or time is up, for which the clock has a say.
+    time_limit_s : float, optional
+        Wall seconds for all of it; none by default.
+    """
+
+    sampler: QuboSolver | None = field(default_factory=Neal)
+    gap: float = 1e-3
+    core_bits: int = 300
+    seed: int = 0
+    time_limit_s: float | None = None
+
+    kind: ClassVar[str] = "decomposition"
+    limits: ClassVar[str] = "programs with agents: unit commitment without scenarios, any size"
+    package: ClassVar[str] = "highspy"
+
+    def __post_init__(self) -> None:
+        check_common("decomposition", self.seed, self.time_limit_s)
+        right = self.sampler is None or isinstance(self.sampler, QuboSolver)
+        check_option("decomposition", "sampler", self.sampler, right, "a sampler, or none")
+        right = is_number(self.gap) and 0 <= self.gap < 1
+        check_option("decomposition", "gap", self.gap, right, "at least 0, less than 1")
+        check_whole("decomposition", "core_bits", self.core_bits, 1, 100_000)
+
+    def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
+        """Return the best answer found, with the bound that the prices prove.
+
+        The termination is OPTIMAL where the gap is proved, SAMPLED where the search found nothing
+        better for some time.
+
+        Raises
+        ------
+        UnsupportedError
+            Where the program has no agents.
+        """
+        if self.sampler is not None:
+            self.sampler.check_ready()
+        clock = Clock(self.time_limit_s, progress)
+        return Search(program, self.sampler, self.gap, self.seed, self.core_bits, clock).run()
