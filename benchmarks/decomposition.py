@@ -56,19 +56,19 @@ def row(instance: str, name: str, run: Run, bound: float) -> dict[str, object]:
 
 
 def rows(
-    instance: Path, samplers: Sequence[str], seconds: float, gap: float, seed: int
+    instance: str, samplers: Sequence[str], seconds: float, gap: float, seed: int
 ) -> list[dict[str, object]]:
     """Return one row for HiGHS and one for each sampler."""
-    study = gridopt.read_pglib_uc(instance)
+    study = gridopt.load_case(instance)
     runs = {name: solved(study, name, seconds, gap, seed) for name in ("highs", *samplers)}
     bound = max(run.bound for run in runs.values())
-    return [row(instance.stem, name, run, bound) for name, run in runs.items()]
+    return [row(Path(instance).stem, name, run, bound) for name, run in runs.items()]
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="What samplers add to the decomposition.")
-    parser.add_argument("instances", type=Path, nargs="+", help="pglib-uc files")
+    parser.add_argument("instances", nargs="+", help="whatever gridopt.load_case takes")
     parser.add_argument("--samplers", nargs="+", default=SAMPLERS)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--gap", type=float, default=1e-4)
