@@ -28,6 +28,7 @@ from gridopt.errors import TooLargeError
 from gridopt.highs_model import Clock
 from gridopt.program import Program
 from gridopt.sampling.qubo_solver import QuboSolver
+from gridopt.sampling.redispatch import Redispatch
 from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solution import Solution, Step, Termination, relative_gap
 from gridopt.solvers.highs import relaxation_bound
@@ -245,7 +246,7 @@ class Search:
         while stall < STALL and self._dispatch.best is not None and not self._is_over():
             best = self._dispatch.best
             self._ask_for_more(best)
-            room = self._objective - self._bound
+            room = self._objective - self._dual.best.bound
             prices = self._dual.best.prices
             around = core(
                 self._parts, self._pool, best, prices, room, self._bits, stiffness, self._extra
@@ -297,7 +298,8 @@ class Search:
             self._clock.report(self._objective, self._bound, f"core {number + 1}")
             if deadline.passed:
                 break
-        bits = np.concatenate([batch.bits for batch in batches])
+        nothing = np.zeros((0, qubo.n_bits), dtype=np.uint8)
+        bits = np.concatenate([nothing, *(batch.bits for batch in batches)])
         self._details["samples"] = int(self._details.get("samples", 0)) + len(bits)
         return Samples.of(qubo, bits)
 
@@ -344,9 +346,16 @@ class Search:
 
     def _keep_best(self, stage: str) -> None:
         best, x = self._dispatch.best, self._dispatch.best_x
-        if best is not None and x is not None and best.objective < self._objective:
-            self._objective, self._x = best.objective, x
-            self._clock.objective = best.objective
+        if best is None or x is None or best.objective >= self._objective:
+            return
+        answer = Solution.at(self._program, x, Termination.SAMPLED)
+        if not answer.is_feasible:  # nobody's integers, such as those that keep charging apart
+            columns, values = self._pool.columns, best.decisions.astype(np.float64)
+            deadline = Deadline.after(self._clock.left_s())
+            answer = Redispatch(self._program, repair=False)(columns, values, deadline).best
+        if answer.is_feasible and answer.objective < self._objective:
+            self._objective, self._x = answer.objective, answer.x
+            self._clock.objective = answer.objective
             self._note(stage)
 
     def _learn(self, found: Dispatched) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import gridopt
 from gridopt import plots
-from gridopt.elements import ThermalUnits
+from gridopt.elements import Storage, ThermalUnits
 from gridopt.errors import OptionError, UnsupportedError
 from gridopt.formulations import unit_commitment
 from gridopt.formulations.blocks import thermal_agents
@@ -156,6 +156,22 @@ def test_limits_of_lines_are_priced_rows(
     assert int(run.solution.details["lazy_rows"]) > 0
     assert run.bound <= exact.cost * (1.0 + 1e-6)
     assert exact.cost * (1.0 - 1e-6) <= run.cost <= 1.02 * exact.cost
+
+
+def test_nobodys_integers_are_whole(make_study: MakeStudy) -> None:
+    """A battery under negative prices would charge and discharge at once, if it could."""
+    battery = Storage(
+        (("storage", 0),),
+        ("battery",),
+        np.zeros(1, dtype=np.int64),
+        *(np.array([value]) for value in (20.0, 20.0, 0.0, 40.0, 20.0, 0.8, 0.8)),
+    )
+    study = make_study((45.0, 10.0, 20.0, 60.0), storage=battery, surplus_cost_per_mwh=100.0)
+    exact = gridopt.solve(study, "unit_commitment", "highs", gap=1e-6)
+    run = gridopt.solve(study, "unit_commitment", "decomposition", gap=1e-4, reads=4)
+    assert run.is_feasible
+    assert run.cost >= exact.cost * (1.0 - 1e-6)
+    assert run.bound <= exact.cost * (1.0 + 1e-6)
 
 
 def test_what_no_decision_can_serve_is_named(study: Study) -> None:
