@@ -107,7 +107,9 @@ class HiGHS(Solver):
 
 
 def relaxation_bound(program: Program, clock: Clock) -> float:
-    """Return a proved bound from the relaxation alone, rounding cuts included; -inf if cut short.
+    """Return a proved bound from the relaxation alone, rounding cuts included.
+
+    -inf where it is cut short, inf where it has no answer.
 
     Raises
     ------
@@ -151,9 +153,9 @@ class _Search:
         return Solution.at(self.program, self.x, termination, self.bound, source, self.details)
 
     def relaxed_bound(self) -> float:
-        """Return the bound of the relaxation, as far as it comes."""
-        self._relax(self._model("relaxation", integer=False))
-        return self.bound
+        """Return the bound of the relaxation, as far as it comes; inf where it has no answer."""
+        termination = self._relax(self._model("relaxation", integer=False))
+        return np.inf if termination is Termination.INFEASIBLE else self.bound
 
     def _confirmed(self) -> Termination:
         """Search the program itself where its equivalent promised more than it can keep."""

@@ -230,7 +230,7 @@ def test_unserved_energy_has_its_price(case: tuple[object, ...], tmp_path: Path)
 def answer(out: Path) -> tuple[str, dict[str, Any]]:
     """Return what a run wrote, but for times and memory."""
     record = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    for part in (record, record["details"]):
+    for part in (record, record["details"], *record["trace"]):
         for key in [key for key in part if key.endswith(("_s", "_rss_mb"))]:
             del part[key]
     return (out / "schedule.csv").read_text(), record
@@ -538,7 +538,8 @@ def test_more_reserve_than_units_is_no_feasible_answer(
     assert record["feasible"] is False
     assert (record["cost"], record["gap"]) == (None, None)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == (["summary.json"] if solver == "highs" else PLAN)
+    without_plan = {"highs": ["summary.json"], "decomposition": ["convergence.png", "summary.json"]}
+    assert names == without_plan.get(solver, PLAN)
 
 
 def test_what_is_missing_is_shown_as_none(case: tuple[object, ...]) -> None:
@@ -805,7 +806,7 @@ def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path
         ("--surplus-cost nan", "surplus_cost_per_mwh = nan, expected at least 0"),
         (
             "--solver cplex",
-            "unknown solver 'cplex'; known are anneal, dwave, exact, greedy",
+            "unknown solver 'cplex'; known are anneal, decomposition, dwave, exact",
         ),
         ("--solver high", "unknown solver 'high'; did you mean highs?"),
         ("--gap -1", "highs: gap = -1.0, expected at least 0, less than 1"),

@@ -66,6 +66,9 @@ RAISE, DECAY, MOST_EXTRA = 0.1, 0.97, 10.0
 """Of the extra cost of a row, in typical prices: rise with a sample that misses most there, decay
 with one that does not, and most."""
 
+QUICK = 50_000
+"""Columns up to which the relaxation is waited for, so that runs do not depend on when it ends."""
+
 NAMED = 20
 """Rows that are named where no answer was found."""
 
@@ -85,7 +88,7 @@ class OtherBound:
     Attributes
     ----------
     bound : float
-        -inf until it is there.
+        -inf until it is there, inf where the relaxation has no answer.
     """
 
     def __init__(self, program: Program, clock: Clock) -> None:
@@ -95,6 +98,8 @@ class OtherBound:
         self._program = program
         self._thread = threading.Thread(target=self._find, daemon=True)
         self._thread.start()
+        if program.n_columns <= QUICK:
+            self._thread.join()
 
     def _find(self) -> None:
         self.bound = relaxation_bound(self._program, self._clock)
@@ -205,6 +210,9 @@ class Search:
         dual = self._dual
         self._keep(dual.best.answers)
         while not (dual.is_converged or dual.evaluations >= MOST_EVALUATIONS):
+            self._look_for_bound()
+            if self._termination is Termination.INFEASIBLE:
+                break
             if dual.step() is not Termination.OPTIMAL:
                 break
             self._keep(dual.last.answers)
@@ -373,7 +381,9 @@ class Search:
 
     def _look_for_bound(self) -> None:
         """Take the other bound once it is there and better."""
-        if self._other.bound > self._bound:
+        if self._other.bound == np.inf:
+            self._termination = Termination.INFEASIBLE
+        elif self._other.bound > self._bound:
             self._source = "relaxation with rounding cuts, by HiGHS"
             self._raise_bound(self._other.bound)
 
@@ -403,4 +413,6 @@ class Search:
 
     def _is_over(self) -> bool:
         self._look_for_bound()
+        if self._termination is Termination.INFEASIBLE and self._dispatch.nearest is not None:
+            return True  # once it is known what is missing
         return self._clock.over() is not None or self._is_proved()
