@@ -11,7 +11,7 @@ relaxation for integer programming", doi 10.1007/BFb0120690.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -144,33 +144,6 @@ class Parts:
         x = self.agents.answers(costs, held).x.copy()
         x[self.nobodys] = self._of_nobody(costs)
         return np.asarray(self.A @ x)
-
-    def alone(self, agent: int, costs: FloatArray) -> Program:
-        """Return the problem of one agent at linear costs, (n,), as a program of its own."""
-        program = self.program
-        columns = np.flatnonzero(self.agents.owner == agent)
-        part = program.A[:, columns]
-        rows = np.setdiff1d(np.flatnonzero(np.diff(part.indptr)), self.ties)
-        return replace(
-            program,
-            Q=sparse.csr_array(program.Q[columns][:, columns]),
-            c=costs[columns],
-            c0=0.0,
-            A=sparse.csr_array(part[rows]),
-            row_lower=program.row_lower[rows],
-            row_upper=program.row_upper[rows],
-            lower=program.lower[columns],
-            upper=program.upper[columns],
-            integrality=program.integrality[columns],
-            variables={},
-            rows={},
-            lazy=(),
-            cuts=None,
-            equivalent=None,
-            sequences=None,
-            compact=None,
-            agents=None,
-        )
 
     def _sides(self, prices: FloatArray) -> FloatArray:
         """Return the side of each tying row that its price belongs to, (m,)."""

@@ -34,6 +34,7 @@ from gridopt.solution import Solution, Step, Termination, relative_gap
 from gridopt.solvers.highs import relaxation_bound
 
 MOST_EVALUATIONS = 400
+"""Times at most that the agents are asked for their answers to prices."""
 
 UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 """Shares by which prices are raised to commit a little more than they ask for."""

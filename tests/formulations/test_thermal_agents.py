@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from gridopt.arrays import FloatArray
 from gridopt.decomposition.parts import Parts
@@ -125,8 +126,29 @@ def drawn_prices(parts: Parts, seed: int) -> FloatArray:
     return np.where(one_sided, np.maximum(prices, 0.0), prices)
 
 
+def alone(parts: Parts, agent: int, costs: FloatArray) -> Program:
+    """Return the problem of one agent at linear costs, (n,), as a program of its own."""
+    program = parts.program
+    columns = np.flatnonzero(parts.agents.owner == agent)
+    part = program.A[:, columns]
+    rows = np.setdiff1d(np.flatnonzero(np.diff(part.indptr)), parts.ties)
+    return Program(
+        Q=sparse.csr_array(program.Q[columns][:, columns]),
+        c=costs[columns],
+        c0=0.0,
+        A=sparse.csr_array(part[rows]),
+        row_lower=program.row_lower[rows],
+        row_upper=program.row_upper[rows],
+        lower=program.lower[columns],
+        upper=program.upper[columns],
+        integrality=program.integrality[columns],
+        variables={},
+        rows={},
+    )
+
+
 def exact_least(parts: Parts, agent: int, costs: FloatArray) -> float:
-    found = EXACT.solve(parts.alone(agent, costs))
+    found = EXACT.solve(alone(parts, agent, costs))
     if found.termination is Termination.INFEASIBLE:
         return np.inf
     assert found.is_feasible
