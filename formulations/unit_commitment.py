@@ -148,9 +148,19 @@ class UnitCommitment(Formulation):
             values[program.columns("on")] = on
             return values[program.is_decision]
 
+        def counts(decided: FloatArray) -> FloatArray:
+            x, values = np.zeros(program.n_columns), np.zeros(counted.n_columns)
+            x[program.is_decision] = decided
+            for name in program.variables.keys() & counted.variables.keys():
+                if program.variables[name].shape == counted.variables[name].shape:
+                    values[counted.columns(name)] = program.value(name, x)
+            on = program.value("on", x)
+            values[counted.columns("on")] = np.stack([on[group].sum(axis=0) for group in groups])
+            return values[counted.is_decision]
+
         return replace(
             program,
-            equivalent=Equivalent(counted, decisions),
+            equivalent=Equivalent(counted, decisions, counts),
             compact=None if study.scenarios else CompactCommitment(study, program),
             agents=None if study.scenarios else ThermalAgents(study, program),
         )

@@ -53,5 +53,13 @@ class Agents(ABC):
         """
 
     @abstractmethod
+    def marginals(self, c: FloatArray) -> FloatArray:
+        """Return what each column's agent costs at least with it at 0 and at 1, (2, n).
+
+        At linear costs `c`, as in `answers`: proved lower bounds, inf where it cannot be so, -inf
+        where nothing is known, such as for columns that decide nothing.
+        """
+
+    @abstractmethod
     def usual_prices(self) -> FloatArray:
         """Return prices of the program's rows, (m,), that are not far from good ones."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import highspy
@@ -153,6 +154,35 @@ class HighsModel:
     def offer(self, columns: IntArray, values: FloatArray) -> None:
         """Offer values of the integer columns as a start."""
         self.highs.setSolution(len(columns), columns.astype(np.int32), values)
+
+    def on_better(
+        self,
+        found: Callable[[FloatArray], None],
+        elsewhere: Callable[[float], FloatArray | None],
+    ) -> None:
+        """Exchange answers while branch and cut runs.
+
+        Parameters
+        ----------
+        found : callable
+            Gets each better answer.
+        elsewhere : callable
+            Gets the bound so far; returns values of the integer columns to begin anew from, or
+            None.
+        """
+        whole = np.flatnonzero(self.model.is_integer).astype(np.int32)
+
+        def improved(event: HighsCallbackEvent) -> None:
+            found(np.array(event.data_out.mip_solution))
+
+        def look(event: HighsCallbackEvent) -> None:
+            values = elsewhere(float(event.data_out.mip_dual_bound))
+            if values is not None and event.data_in is not None:
+                event.data_in.setSolution(whole, values)
+                event.data_in.repairSolution()
+
+        self.highs.cbMipImprovingSolution += improved
+        self.highs.cbMipUserSolution += look
 
     def run(self, share: float = 1.0) -> Termination:
         """Run HiGHS in a thread of its own, so that Ctrl-C reaches us and stops it softly.

@@ -134,10 +134,14 @@ class Equivalent:
     decisions : callable
         From an answer of that program, (m,), to values of the decision columns, in order, of the
         program that it stands for; with those fixed, that one has an answer no dearer.
+    counts : callable
+        From values of the decision columns, in order, of the program that it stands for to those
+        of its own; linear, with entries of at least 0, so that it maps bounds as well.
     """
 
     program: Program
     decisions: Callable[[FloatArray], FloatArray]
+    counts: Callable[[FloatArray], FloatArray]
 
 
 class CompactModel(NamedTuple):

@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -244,11 +244,13 @@ def public_name(thing: object) -> str:
 
 def options_of(thing: Any) -> dict[str, Any]:
     """Return the options of a solver or formulation as plain JSON values; a solver has its name."""
-    options = {key: plain(value) for key, value in asdict(thing).items()}
+    options: dict[str, Any] = {}
     for item in fields(thing):
         part = getattr(thing, item.name)
         if isinstance(part, Solver):
             options[item.name] = {"solver": public_name(part), **options_of(part)}
+        elif item.repr:  # what is too large to be shown is no option of a record
+            options[item.name] = plain(asdict(part) if is_dataclass(part) else part)
     return options
 
 

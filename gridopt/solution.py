@@ -60,6 +60,9 @@ class Solution:
         Figures of the solver for the record: bits, reads, sweeps, seconds by stage.
     trace : tuple of Step
         How objective and bound came about, where the solver tells.
+    prices : array, (m,), or None
+        Of the program's rows, where the solver has some that prove a bound: another solver may
+        begin with them.
     """
 
     termination: Termination
@@ -71,6 +74,7 @@ class Solution:
     bound_source: str = ""
     details: Mapping[str, float | int | str] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
+    prices: FloatArray | None = None
 
     @property
     def is_feasible(self) -> bool:

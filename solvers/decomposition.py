@@ -25,7 +25,10 @@ class Decomposition(Solver):
     ----------
     sampler : QuboSolver or None
         Chooses among the schedules of agents that are undecided; by name (``"anneal"``) or as an
-        object. None for no core at all: only what the agents answer to the prices.
+        object. None for no core.
+    windows : bool
+        Whether HiGHS, in turn with the sampler, decides what is nearly undecided. Without windows
+        and without a sampler there is only what the agents answer to the prices.
     gap : float
         Relative gap, (objective − bound) / |objective|, at which to stop.
     core_bits : int
@@ -38,6 +41,7 @@ class Decomposition(Solver):
     """
 
     sampler: QuboSolver | None = field(default_factory=Neal)
+    windows: bool = True
     gap: float = 1e-3
     core_bits: int = 300
     seed: int = 0
@@ -51,6 +55,8 @@ class Decomposition(Solver):
         check_common("decomposition", self.seed, self.time_limit_s)
         right = self.sampler is None or isinstance(self.sampler, QuboSolver)
         check_option("decomposition", "sampler", self.sampler, right, "a sampler, or none")
+        right = isinstance(self.windows, bool)
+        check_option("decomposition", "windows", self.windows, right, "True or False")
         right = is_number(self.gap) and 0 <= self.gap < 1
         check_option("decomposition", "gap", self.gap, right, "at least 0, less than 1")
         check_whole("decomposition", "core_bits", self.core_bits, 1, 100_000)
@@ -69,4 +75,6 @@ class Decomposition(Solver):
         if self.sampler is not None:
             self.sampler.check_ready()
         clock = Clock(self.time_limit_s, progress)
-        return Search(program, self.sampler, self.gap, self.seed, self.core_bits, clock).run()
+        return Search(
+            program, self.sampler, self.windows, self.gap, self.seed, self.core_bits, clock
+        ).run()

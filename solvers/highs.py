@@ -6,13 +6,17 @@ program with most integers fixed where the relaxation has them whole (Berthold 2
 optimal rounding", doi 10.1007/s12532-013-0060-9), then where their reduced costs are large. Only
 what is not proved by then is left to branch and cut, with the best answer as its start and integers
 fixed whose reduced costs rule out anything better (exact). Where the program has an equivalent one,
-that is searched.
+that is searched. Answers from elsewhere are taken up at the start and while it branches and cuts.
+
+Prices from elsewhere quicken the relaxation. With the rows that they belong to priced in place of
+kept, it falls apart into small programs; from their basis, which is dual feasible, the dual simplex
+method goes on with the rows kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, final
 
 import highspy
@@ -21,6 +25,7 @@ from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.cuts import rounding_cuts
+from gridopt.exchange import Exchange
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.lazy import AddedRows
 from gridopt.linearization import linearized
@@ -88,6 +93,8 @@ class HiGHS(Solver):
     seed: int = 0
     threads: int = 1
     plain: bool = False
+    start: Solution | None = field(default=None, repr=False)
+    exchange: Exchange | None = field(default=None, repr=False)
 
     kind: ClassVar[str] = "mixed-integer programming"
     limits: ClassVar[str] = "convex separable quadratic objective; any size that memory holds"
@@ -100,29 +107,47 @@ class HiGHS(Solver):
         right = isinstance(self.threads, int) and self.threads >= 1
         check_option("highs", "threads", self.threads, right, "a whole number of at least 1")
         check_option("highs", "plain", self.plain, isinstance(self.plain, bool), "True or False")
+        right = self.start is None or isinstance(self.start, Solution)
+        check_option("highs", "start", self.start, right, "a Solution, such as run.solution")
+        right = self.exchange is None or isinstance(self.exchange, Exchange)
+        check_option("highs", "exchange", self.exchange, right, "an Exchange of the same program")
 
     def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
-        """Return the best answer within the time limit, with HiGHS's proved bound."""
-        return _Search(self, program, Clock(self.time_limit_s, progress)).run()
+        """Return the best answer within the time limit, with HiGHS's proved bound.
+
+        Raises
+        ------
+        OptionError
+            Where `start` has an answer, but of another program.
+        """
+        return self.solve_by(program, Clock(self.time_limit_s, progress))
+
+    def solve_by(self, program: Program, clock: Clock) -> Solution:
+        """Solve as in `solve`, with a clock that is running."""
+        search = _Search(self, program, clock)
+        if self.start is not None:
+            search.adopt(self.start.x)
+        return search.run()
 
 
-def relaxation_bound(program: Program, clock: Clock) -> float:
+def relaxation_bound(program: Program, clock: Clock, start: Solution | None = None) -> float:
     """Return a proved bound from the relaxation alone, rounding cuts included.
 
-    -inf where it is cut short, inf where it has no answer.
+    -inf where it is cut short, inf where it has no answer. `start` as in `HiGHS`.
 
     Raises
     ------
     UnsupportedError
         As `HiGHS.solve`.
     """
-    return _Search(HiGHS(), program, clock).relaxed_bound()
+    return _Search(HiGHS(start=start), program, clock).relaxed_bound()
 
 
 class _Search:
     """One solve: the program that is searched, its rows so far, the best answer and bound."""
 
     def __init__(self, options: HiGHS, program: Program, clock: Clock) -> None:
+        _check_start(options.start, program)
         self.options = options
         self.program = program
         self.clock = clock
@@ -138,7 +163,21 @@ class _Search:
         self.relaxed_x = self.reduced_cost = np.zeros(0)
         self.objective = np.inf
         self.bound = -np.inf
+        self.exchange = options.exchange
         self.details: dict[str, float | int | str] = {"nodes": 0, "rounds": 0}
+
+    def adopt(self, x: FloatArray | None) -> bool:
+        """Take up an answer of the program from elsewhere; return whether it is the best so far."""
+        program = self.program
+        if x is None or not program.is_feasible(x) or program.objective(x) >= self.objective:
+            return False
+        decided = np.rint(x[program.is_decision])
+        smaller = program.equivalent
+        is_itself = self.target is program or smaller is None
+        self.start = decided if is_itself or smaller is None else smaller.counts(decided)
+        self.x, self.objective = x, program.objective(x)
+        self.clock.objective = self.objective
+        return True
 
     def run(self) -> Solution:
         """Relax, search near the relaxation, then branch and cut, until the gap is proved."""
@@ -162,6 +201,7 @@ class _Search:
         if self.is_proved():
             return Termination.OPTIMAL
         rest = _Search(self.options, replace(self.program, equivalent=None), self.clock)
+        rest.adopt(self.x)
         solution = rest.run()
         self._raise_bound(solution.bound)
         if solution.objective < self.objective:
@@ -173,10 +213,14 @@ class _Search:
         termination = self._relax(relaxation)
         if not len(self.columns) or termination is not Termination.OPTIMAL:
             return termination
+        self._look_around()
+        if self.is_proved():
+            return Termination.OPTIMAL
         model = self._model("near the relaxation", integer=True)
         near = _Near(self, model)
         if not self.options.plain:
             near.search()
+        self._look_around()
         if self.is_proved():
             return Termination.OPTIMAL
         model.restrict(near.columns, *near.not_ruled_out())
@@ -185,6 +229,8 @@ class _Search:
     def _branch_and_cut(self, model: HighsModel) -> Termination:
         """Run HiGHS on all that is left, adding the rows that its answers miss."""
         model.stage = "branch and cut"
+        if self.exchange is not None:
+            model.on_better(self._found_on_the_way, self._better_elsewhere)
         exact = self.model.is_exact and not self.target.lazy
         # half the gap for the search leaves half for the error of tangents and missing rows
         gap = self.options.gap if exact else self.options.gap / 2
@@ -212,6 +258,27 @@ class _Search:
                 model.add_rows(*rows)
         return Termination.TIME_LIMIT
 
+    def _look_around(self) -> None:
+        """Take up what others have found by now."""
+        if self.exchange is not None:
+            self.adopt(self.exchange.better_than(self.objective))
+            self._raise_bound(self.exchange.bound)
+
+    def _better_elsewhere(self, bound: float) -> FloatArray | None:
+        """Return a start that others have found since; tell them the bound."""
+        if self.exchange is None:
+            return None
+        self.exchange.prove(min(bound, self.objective))
+        return self.start if self.adopt(self.exchange.better_than(self.objective)) else None
+
+    def _found_on_the_way(self, x: FloatArray) -> None:
+        """Tell others what branch and cut has found, before it is done."""
+        if self.exchange is not None:
+            smaller, whole = self.program.equivalent, x[: self.target.n_columns]
+            is_itself = self.target is self.program or smaller is None
+            values = whole[self.columns] if is_itself or smaller is None else smaller.decisions(x)
+            self.exchange.propose(np.rint(values))
+
     def good_enough(self) -> float:
         """Return the objective at which the gap is proved by the bound so far."""
         sign = 1.0 if self.bound > 0 else -1.0
@@ -236,6 +303,10 @@ class _Search:
     def _relax(self, model: HighsModel) -> Termination:
         """Solve the relaxation with the rows that its answers miss."""
         cuts = _Cuts(self.target, self.options)
+        if self.options.start is not None and self.options.start.prices is not None:
+            self._begin_with(model, self.options.start.prices)
+            if self.is_proved():
+                return Termination.OPTIMAL
         for _ in range(MAX_ROUNDS):
             termination = model.run()
             self.details["rounds"] = int(self.details["rounds"]) + 1
@@ -243,7 +314,8 @@ class _Search:
             if termination is not Termination.OPTIMAL or x is None:
                 return termination
             model.set(presolve="off")
-            self.relaxed_x, self.reduced_cost = x, model.reduced_cost
+            x, self.reduced_cost = x[: len(self.model.c)], model.reduced_cost
+            self.relaxed_x = x
             self._raise_bound(model.bound)
             if not len(self.columns):
                 self.take(x)
@@ -256,6 +328,29 @@ class _Search:
                 model.add_rows(*rows)
         self._add_tight(cuts)
         return termination
+
+    def _begin_with(self, model: HighsModel, prices: FloatArray) -> None:
+        """Solve with priced rows not kept, which is a bound as well; then have them kept."""
+        target = self.target
+        low, high = np.isfinite(target.row_lower), np.isfinite(target.row_upper)
+        found = np.zeros(target.n_rows)
+        for name, block in self.program.rows.items():
+            same = target.rows.get(name)
+            if same is not None and same.shape == block.shape:
+                found[same.numbers] = prices[block.numbers]
+        found = np.clip(found, np.where(high, -np.inf, 0.0), np.where(low, np.inf, 0.0))
+        rows = np.flatnonzero(found)
+        entries = np.ones(len(rows)), (rows, np.arange(len(rows)))
+        shape = model.highs.getNumRow(), len(rows)
+        endless = np.full(len(rows), np.inf)
+        first = model.highs.getNumCol()
+        model.add_columns(
+            found[rows], -endless, endless, sparse.csc_array(sparse.coo_array(entries, shape=shape))
+        )
+        if model.run() is Termination.OPTIMAL:
+            self._raise_bound(model.bound)
+            model.set(presolve="off")  # which would forget the basis
+        model.hold(first + np.arange(len(rows)), np.zeros(len(rows)))
 
     def _add_tight(self, cuts: _Cuts) -> None:
         """Keep the cuts that bind at the relaxation's answer."""
@@ -308,6 +403,8 @@ class _Search:
         if np.isfinite(bound):
             self.bound = max(self.bound, bound)
             self.clock.bound = self.bound
+            if self.exchange is not None:
+                self.exchange.prove(self.bound)
 
     def is_proved(self) -> bool:
         return relative_gap(self.objective, self.bound) <= max(self.options.gap, 1e-9)
@@ -320,6 +417,8 @@ class _Search:
         if self.x is None or objective < self.objective:
             self.x, self.objective, self.start = answer, objective, np.rint(x[self.columns])
             self.clock.objective = objective
+            if self.exchange is not None:
+                self.exchange.offer(answer)
 
     def _answer(self, x: FloatArray) -> FloatArray:
         """Return an answer of the program for one of the target."""
@@ -350,6 +449,20 @@ class _Search:
         if answer is None:
             return whole
         return np.where(program.is_integer, np.rint(answer), answer)
+
+
+def _check_start(start: Solution | None, program: Program) -> None:
+    """Raise `OptionError` where a start belongs to another program."""
+    if start is None:
+        return
+    for part, n, what in (
+        (start.x, program.n_columns, "columns"),
+        (start.prices, program.n_rows, "rows"),
+    ):
+        if part is not None:
+            expected = f"one of the same program, of {n} {what}"
+            given = f"a solution of {len(part)} {what}"
+            check_option("highs", "start", given, len(part) == n, expected)
 
 
 class _Cuts:

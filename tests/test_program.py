@@ -312,7 +312,7 @@ def test_ratios_are_what_units_cost_that_share_evenly() -> None:
 
 
 def test_an_equivalent_program_stands_for_the_whole_one_only() -> None:
-    smaller = Equivalent(paired(), lambda x: x[:4])
+    smaller = Equivalent(paired(), lambda x: x[:4], lambda decided: decided)
     program = replace(implied(), equivalent=smaller)
     assert program.fixed(np.arange(2), 0.0).equivalent is None
     assert program.relaxed().equivalent is None

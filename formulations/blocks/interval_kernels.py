@@ -390,6 +390,89 @@ def _solve_unit(rules: UnitRules, costs: UnitCosts, g: int, answers: UnitAnswers
 
 
 @jit
+def _least_to_the_end(
+    rules: UnitRules, g: int, off: FloatArray, held_on: IntArray, interval: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return R_s and C_e, (T,) and (T + 1,): least cost of all from a start in s, from a stop in e.
+
+    R_s = min_e H(s, e) + C_e and C_e = min_s S(s − e) + R_s over s − e ≥ DT, or off until the end:
+    the recursion of `_solve_unit` backwards.
+    """
+    T = len(off) - 1
+    started, stopped = np.full(T, np.inf), np.full(T + 1, np.inf)
+    for e in range(T, -1, -1):
+        if held_on[T] == held_on[e]:
+            stopped[e] = off[T] - off[e]
+        for s in range(e + rules.min_down[g], T):
+            if held_on[s] == held_on[e]:
+                cost = off[s] - off[e] + rules.start_cost[g, s - e] + started[s]
+                stopped[e] = min(stopped[e], cost)
+        if e > 0 and rules.may_start[g, e - 1]:
+            started[e - 1] = np.min(interval[e - 1] + stopped)
+    return started, stopped
+
+
+@jit
+def _take_gaps(
+    rules: UnitRules,
+    g: int,
+    off: FloatArray,
+    held_on: IntArray,
+    before: FloatArray,
+    after: FloatArray,
+    found: FloatArray,
+) -> None:
+    """Lower `found`, (T,), to the least cost of all that is off in each period.
+
+    `before` is A_e, `after` is R_s. Of the gaps that begin in e, those that end after t count in t.
+    """
+    T = len(off) - 1
+    for e in range(T):
+        least = np.inf
+        if held_on[T] == held_on[e]:
+            least = before[e] + off[T] - off[e]
+        for t in range(T - 1, e - 1, -1):
+            found[t] = min(found[t], least)
+            if t - e >= rules.min_down[g] and held_on[t] == held_on[e]:
+                cost = before[e] + off[t] - off[e] + rules.start_cost[g, t - e] + after[t]
+                least = min(least, cost)
+    if not rules.initially_on[g]:
+        least = off[T] if held_on[T] == 0 else np.inf
+        for t in range(T - 1, -1, -1):
+            found[t] = min(found[t], least)
+            if held_on[t] == 0:
+                least = min(least, off[t] + rules.initial_start_cost[g, t] + after[t])
+
+
+@jit
+def _marginals_unit(rules: UnitRules, costs: UnitCosts, g: int, found: FloatArray) -> None:
+    T = rules.may_be_on.shape[1]
+    held = np.zeros(costs.reserve.shape[0])
+    off, held_on = np.zeros(T + 1), np.zeros(T + 1, dtype=np.int64)
+    off[1:] = np.cumsum(costs.off[g])
+    held_on[1:] = np.cumsum(rules.must_be_on[g])
+    free = _without_limits(rules, costs, g, held)
+    known = Known(free, _last_periods(rules, costs, g, free, held), held)
+    first, interval = np.full(T + 1, np.inf), np.full((T, T + 1), np.inf)
+    if rules.initially_on[g]:
+        _interval_costs(rules, costs, g, INITIAL, known, first)
+    stopped, started = first.copy(), np.full(T, np.inf)
+    for s in range(T):
+        if rules.may_start[g, s]:
+            started[s], _ = _start_after(rules, g, s, off, held_on, stopped)
+            _interval_costs(rules, costs, g, s, known, interval[s])
+            stopped = np.minimum(stopped, started[s] + interval[s])
+    from_start, from_stop = _least_to_the_end(rules, g, off, held_on, interval)
+    found[:, g] = np.inf
+    _take_gaps(rules, g, off, held_on, stopped, from_start, found[0, g])
+    for s in range(-1, T):
+        least, whole = np.inf, first if s < 0 else started[s] + interval[s]
+        for e in range(T, max(s, 0), -1):
+            least = min(least, whole[e] + from_stop[e])
+            found[1, g, e - 1] = min(found[1, g, e - 1], least)
+
+
+@jit
 def _dispatch_unit(
     rules: UnitRules, costs: UnitCosts, g: int, on: BoolArray, answers: UnitAnswers
 ) -> None:
@@ -428,3 +511,12 @@ def solve_units(
     """Set the answers of units first, …, last − 1."""
     for g in range(first, last):
         _solve_unit(rules, costs, g, answers)
+
+
+@jit
+def marginals_of_units(
+    rules: UnitRules, costs: UnitCosts, first: int, last: int, found: FloatArray
+) -> None:
+    """Set the least cost of units first, …, last − 1 when off and when on, (2, G, T)."""
+    for g in range(first, last):
+        _marginals_unit(rules, costs, g, found)

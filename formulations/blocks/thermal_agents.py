@@ -5,6 +5,7 @@ By the dynamic program over intervals: see `interval_kernels` for it and its pap
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from gridopt.formulations.blocks.interval_kernels import (
     UnitCosts,
     UnitRules,
     dispatch_units,
+    marginals_of_units,
     solve_units,
 )
 from gridopt.formulations.blocks.production import initial_above_min_mw, start_and_stop_limits
@@ -91,18 +93,22 @@ class ThermalAgents(Agents):
             np.zeros((G, T)),
             np.zeros_like(rules.reserve_mw),
         )
-        on = None if held is None else held[self.program.columns("on")] > 0.5
-        with ThreadPoolExecutor(threads_within(None)) as pool:
-            chunks = []
-            for first in range(0, G, CHUNK):
-                last = min(first + CHUNK, G)
-                if on is None:
-                    chunks.append(pool.submit(solve_units, rules, costs, first, last, found))
-                else:
-                    chunks.append(pool.submit(dispatch_units, rules, costs, on, first, last, found))
-        for chunk in chunks:
-            chunk.result()
+        if held is None:
+            _in_chunks(G, lambda first, last: solve_units(rules, costs, first, last, found))
+        else:
+            on = held[self.program.columns("on")] > 0.5
+            _in_chunks(G, lambda first, last: dispatch_units(rules, costs, on, first, last, found))
         return Answers(found.least, self._x(c, found.on, found.above_mw, found.reserve_mw))
+
+    def marginals(self, c: FloatArray) -> FloatArray:
+        """Return the least cost of each unit with it off and on in each period, (2, n)."""
+        rules, costs = self._rules, self._costs(c)
+        G, T = rules.may_be_on.shape
+        found = np.full((2, G, T), np.inf)
+        _in_chunks(G, lambda first, last: marginals_of_units(rules, costs, first, last, found))
+        least = np.full((2, self.program.n_columns), -np.inf)
+        least[:, self.program.columns("on")] = found
+        return least
 
     def usual_prices(self) -> FloatArray:
         """Return what the last unit costs that is needed, the cheapest at full output first.
@@ -221,6 +227,16 @@ class ThermalAgents(Agents):
             may = (on != is_off)[self._may_hold[p]]
             x[columns] = np.where(may & (c[columns] < 0.0), program.upper[columns], 0.0)
         return x
+
+
+def _in_chunks(n: int, work: Callable[[int, int], None]) -> None:
+    """Do the work on n units, some at a time, in threads."""
+    with ThreadPoolExecutor(threads_within(None)) as pool:
+        chunks = [
+            pool.submit(work, first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)
+        ]
+    for chunk in chunks:
+        chunk.result()
 
 
 def _segments(study: Study) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:

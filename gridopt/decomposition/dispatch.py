@@ -1,4 +1,5 @@
-"""From the agents' decisions to an answer: one linear program, warm from call to call.
+"""From the agents' decisions to an answer: one linear program, warm from call to call where few
+decisions change, else presolved anew.
 
 What decisions leave impossible is bought at a high price in the rows that tie agents together, so
 that the program always has an answer: its prices say where to do what, and how much is missed.
@@ -25,6 +26,10 @@ MISSING = 300.0
 
 ROWS_A_ROUND = 1000
 """Rows of each lazy family that a round adds, at most."""
+
+FEW = 30
+"""Changed decisions up to which the last basis is the better start. On 934 units a call from it
+takes 0.4 s with two changes, 1.5 s with thirty and up to 12 s with more, 1.3 s after presolve."""
 
 ERROR = 1e-7
 """Share of the objective by which tangents may lie below squares."""
@@ -89,6 +94,7 @@ class Dispatch:
         price, none, endless = np.full(m, MISSING * typical), np.zeros(m), np.full(m, np.inf)
         self._highs.add_columns(price, none, endless, more)
         self._highs.add_columns(price, none, endless, sparse.csc_array(-more))
+        self._last: Decisions | None = None
         self._known: dict[bytes, Dispatched] = {}
         self.added = AddedRows.none(program.n_columns)
         self.best: Dispatched | None = None
@@ -108,6 +114,9 @@ class Dispatch:
         """Return the best that the decisions allow; None where the clock is over."""
         key = decisions.tobytes()
         if key not in self._known:
+            if self._last is None or np.count_nonzero(decisions != self._last) > FEW:
+                self._highs.highs.clearSolver()
+            self._last = decisions
             self._highs.hold(self._pool.columns, decisions.astype(np.float64))
             termination, x = self._run(), self._highs.x
             if termination is not Termination.OPTIMAL or x is None:

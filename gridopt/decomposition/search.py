@@ -5,11 +5,13 @@
    QUBO, and every sampler must add to what it finds.
 3. *Core*: near the best answer, a sampler chooses among the agents' other schedules; what it
    chooses is dispatched, repaired and kept if it is better.
+4. *Window*: in turn with cores, HiGHS decides what is nearly undecided.
+
+With a time limit, HiGHS also works on the whole program beside all that: see `partner`.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -21,9 +23,11 @@ from gridopt.arrays import FloatArray
 from gridopt.decomposition.core import Core, core
 from gridopt.decomposition.dispatch import Dispatch, Dispatched
 from gridopt.decomposition.dual import Dual
+from gridopt.decomposition.partner import Partner
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.repair import Repair
 from gridopt.decomposition.schedules import Decisions, Pool
+from gridopt.decomposition.windows import Windows
 from gridopt.errors import TooLargeError
 from gridopt.highs_model import Clock
 from gridopt.program import Program
@@ -31,7 +35,6 @@ from gridopt.sampling.qubo_solver import QuboSolver
 from gridopt.sampling.redispatch import Redispatch
 from gridopt.sampling.samples import Deadline, Samples
 from gridopt.solution import Solution, Step, Termination, relative_gap
-from gridopt.solvers.highs import relaxation_bound
 
 MOST_EVALUATIONS = 400
 """Times at most that the agents are asked for their answers to prices."""
@@ -67,49 +70,14 @@ RAISE, DECAY, MOST_EXTRA = 0.1, 0.97, 10.0
 """Of the extra cost of a row, in typical prices: rise with a sample that misses most there, decay
 with one that does not, and most."""
 
-QUICK = 50_000
-"""Columns up to which the relaxation is waited for, so that runs do not depend on when it ends."""
+FIRST_WINDOW, WIDER = 300, 1.5
+"""Decisions that are free in the first window, and by what factor more after one in vain."""
 
 NAMED = 20
 """Rows that are named where no answer was found."""
 
 SOFTER, STIFFER = 0.5, 2.0
 """Most change of the stiffness from one core to the next."""
-
-
-class OtherBound:
-    """The bound of the relaxation, in a thread of its own: better than the dual's on some programs.
-
-    Parameters
-    ----------
-    program : Program
-    clock : Clock
-        Of the search.
-
-    Attributes
-    ----------
-    bound : float
-        -inf until it is there, inf where the relaxation has no answer.
-    """
-
-    def __init__(self, program: Program, clock: Clock) -> None:
-        self.bound = -np.inf
-        left_s = clock.left_s()
-        self._clock = Clock(left_s if np.isfinite(left_s) else None)
-        self._program = program
-        self._thread = threading.Thread(target=self._find, daemon=True)
-        self._thread.start()
-        if program.n_columns <= QUICK:
-            self._thread.join()
-
-    def _find(self) -> None:
-        self.bound = relaxation_bound(self._program, self._clock)
-
-    def end(self, wait: bool) -> None:
-        """Wait until it is there, or stop looking for it."""
-        if not wait:
-            self._clock.stop.set()
-        self._thread.join()
 
 
 class Search:
@@ -119,7 +87,9 @@ class Search:
     ----------
     program : Program
     sampler : QuboSolver or None
-        None for the null sampler alone.
+        None for no core.
+    windows : bool
+        Whether there are windows.
     gap : float
         At which to stop.
     seed : int
@@ -132,13 +102,15 @@ class Search:
         self,
         program: Program,
         sampler: QuboSolver | None,
+        windows: bool,
         gap: float,
         seed: int,
         core_bits: int,
         clock: Clock,
     ) -> None:
         self._program, self._sampler, self._gap = program, sampler, gap
-        self._rng = np.random.default_rng(seed)
+        self._windows = Windows(program, gap / 4.0, seed, clock) if windows else None
+        self._seed, self._rng = seed, np.random.default_rng(seed)
         self._bits, self._clock = core_bits, clock
         self._bound, self._null = -np.inf, np.inf
         self._trace: list[Step] = []
@@ -150,7 +122,7 @@ class Search:
         self._termination = Termination.SAMPLED
         self._source = "Lagrangian dual"
         self._prepare(Parts.of(program), None)
-        self._other = OtherBound(program, clock)
+        self._partner: Partner | None = None
 
     def run(self) -> Solution:
         """Return the best answer by the end of the search."""
@@ -158,9 +130,9 @@ class Search:
             self._run()
         except KeyboardInterrupt:
             self._termination = Termination.INTERRUPTED
-        is_cut_short = self._clock.over() is not None or self._is_proved()
-        self._other.end(wait=not (is_cut_short or self._termination is Termination.INTERRUPTED))
-        self._look_for_bound()
+        if self._partner is not None:
+            self._partner.end()
+        self._look_around()
         over = self._clock.over()
         if self._termination is Termination.SAMPLED and over is not None:
             self._termination = over
@@ -181,7 +153,7 @@ class Search:
         found = Solution.at(
             self._program, self._x, self._termination, self._bound, source, self._details
         )
-        return replace(found, trace=tuple(self._trace))
+        return replace(found, trace=tuple(self._trace), prices=self._prices())
 
     def _run(self) -> None:
         if not np.isfinite(self._dual.best.answers.least).all():
@@ -189,13 +161,31 @@ class Search:
             return
         for _ in range(ROW_ROUNDS):
             self._find_prices()
+            if self._partner is None:
+                self._begin_partner()
             self._answer_prices()
             if not len(self._dispatch.added) or self._is_over():
                 break
             prices = np.concatenate([self._dual.best.prices, np.zeros(len(self._dispatch.added))])
             self._prepare(Parts.of(self._parts.program.with_rows(self._dispatch.added)), prices)
-        if self._sampler is not None and not self._is_over():
-            self._improve(self._sampler)
+        partner = self._partner
+        if partner is not None:
+            partner.wait()
+        self._improve()
+        while partner is not None and partner.is_at_work and not self._is_over():
+            partner.wait_a_moment()
+
+    def _begin_partner(self) -> None:
+        start = Solution.at(self._program, None, Termination.SAMPLED)
+        start = replace(start, prices=self._prices())
+        self._partner = Partner(self._program, start, self._gap, self._seed, self._clock)
+
+    def _prices(self) -> FloatArray:
+        """Return the prices that prove the dual's bound, of the program's rows, (m,)."""
+        prices, ties = np.zeros(self._program.n_rows), self._parts.ties
+        listed = ties < len(prices)
+        prices[ties[listed]] = self._dual.best.prices[listed]
+        return prices
 
     def _prepare(self, parts: Parts, prices: FloatArray | None) -> None:
         self._parts = parts
@@ -211,7 +201,7 @@ class Search:
         dual = self._dual
         self._keep(dual.best.answers)
         while not (dual.is_converged or dual.evaluations >= MOST_EVALUATIONS):
-            self._look_for_bound()
+            self._look_around()
             if self._termination is Termination.INFEASIBLE:
                 break
             if dual.step() is not Termination.OPTIMAL:
@@ -240,7 +230,12 @@ class Search:
             found = self._take(decisions, "rounding")
             if found is not None and not np.isfinite(found.objective):
                 self._mend(found, "rounding, repaired")
-        self._null = self._objective
+        if self._dispatch.best is not None:
+            self._null = self._dispatch.best.objective
+        owner, decided = parts.agents.owner[parts.decided], parts.decided
+        marginals = parts.agents.marginals(parts.costs(prices))[:, decided]
+        self._excess = marginals.max(axis=0) - self._dual.best.answers.least[owner]
+        self._answered = self._pool.decisions(self._dual.best.answers.x)
         self._count("null_s")
 
     def _keep(self, answers: Answers) -> Decisions:
@@ -249,30 +244,71 @@ class Search:
         self._pool.add(decisions)
         return decisions
 
-    def _improve(self, sampler: QuboSolver) -> None:
-        """Sample cores near the best answer until none makes it better."""
-        stall, number, stiffness = 0, 0, 1.0
-        while stall < STALL and self._dispatch.best is not None and not self._is_over():
-            best = self._dispatch.best
-            self._ask_for_more(best)
-            room = self._objective - self._dual.best.bound
-            prices = self._dual.best.prices
-            around = core(
-                self._parts, self._pool, best, prices, room, self._bits, stiffness, self._extra
-            )
-            around = self._fitting(sampler, around)
-            self._count("core_s")
-            if not len(around):
+    def _improve(self) -> None:
+        """Take cores and windows in turn until none makes the best answer better."""
+        sampler, stall, number, stiffness, size = self._sampler, 0, 0, 1.0, FIRST_WINDOW
+        while self._dispatch.best is not None and not self._is_over():
+            if sampler is not None and stall < STALL:
+                before = self._dispatch.best
+                stiffness *= self._sampled_core(sampler, before, number, stiffness)
+                stall = 0 if self._dispatch.best is not before else stall + 1
+                number += 1
+            if size and self._windows is not None and not self._is_over():
+                size = self._window(self._windows, size)
+            if (sampler is None or stall >= STALL) and (self._windows is None or not size):
                 break
+
+    def _window(self, windows: Windows, size: int) -> int:
+        """Search a window; return the size of the next one, 0 where none is left."""
+        program, best = self._program, self._dispatch.best
+        if best is None or self._x is None:
+            return 0
+        excess = np.where(best.decisions == self._answered, self._excess, -np.inf)
+        room = self._objective - self._dual.best.bound
+        order = np.argsort(excess, kind="stable")[:size]
+        order = order[excess[order] <= room]
+        x, free = self._x.copy(), np.ones(program.n_columns, dtype=np.bool_)
+        x[self._parts.decided] = best.decisions
+        free[self._parts.decided] = False
+        free[self._parts.decided[order]] = True
+        whole = program.is_decision
+        decided, is_searched = windows(np.rint(x[whole]), free[whole])
+        if decided is not None:
+            self._take_up(decided, "window")
+        self._details["windows"] = int(self._details.get("windows", 0)) + 1
+        self._count("window_s")
+        if self._dispatch.best is not best:
+            return size
+        return 0 if is_searched and len(order) < size else int(size * WIDER)
+
+    def _take_up(self, decided: FloatArray, stage: str) -> None:
+        """Dispatch values of the program's decision columns."""
+        x = np.zeros(self._program.n_columns)
+        x[self._program.is_decision] = decided
+        decisions = self._pool.decisions(x)
+        self._pool.add(decisions)
+        self._take(decisions, stage)
+
+    def _sampled_core(
+        self, sampler: QuboSolver, best: Dispatched, number: int, stiffness: float
+    ) -> float:
+        """Sample a core near the best answer; return by what factor it was too soft."""
+        self._ask_for_more(best)
+        room = self._objective - self._dual.best.bound
+        prices = self._dual.best.prices
+        around = core(
+            self._parts, self._pool, best, prices, room, self._bits, stiffness, self._extra
+        )
+        around = self._fitting(sampler, around)
+        self._count("core_s")
+        ratios: list[float] = []
+        if len(around):
             samples = self._sampled(sampler, around, number)
             self._count("sample_s")
             ratios = self._score(around, samples, best)
             self._count("dispatch_s")
-            ratio = float(np.median(ratios)) if ratios else 1.0
-            stiffness *= min(max(ratio, SOFTER), STIFFER)
-            stall = 0 if self._dispatch.best is not best else stall + 1
-            number += 1
-            self._details |= {"cores": number, "core_bits": len(around)}
+        self._details |= {"cores": number + 1, "core_bits": len(around)}
+        return min(max(float(np.median(ratios)), SOFTER), STIFFER) if ratios else 1.0
 
     def _ask_for_more(self, best: Dispatched) -> None:
         """Ask agents for schedules at the answer's prices and at prices near those of the bound."""
@@ -362,10 +398,15 @@ class Search:
             columns, values = self._pool.columns, best.decisions.astype(np.float64)
             deadline = Deadline.after(self._clock.left_s())
             answer = Redispatch(self._program, repair=False)(columns, values, deadline).best
-        if answer.is_feasible and answer.objective < self._objective:
-            self._objective, self._x = answer.objective, answer.x
-            self._clock.objective = answer.objective
-            self._note(stage)
+        if answer.is_feasible and answer.x is not None and answer.objective < self._objective:
+            self._keep_answer(answer.x, stage)
+
+    def _keep_answer(self, x: FloatArray, stage: str) -> None:
+        self._x, self._objective = x, self._program.objective(x)
+        self._clock.objective = self._objective
+        if self._partner is not None:
+            self._partner.exchange.offer(x)
+        self._note(stage)
 
     def _learn(self, found: Dispatched) -> None:
         """Raise what rows cost that a sample misses; lower a little what it does not."""
@@ -380,13 +421,23 @@ class Search:
             self._bound = self._clock.bound = bound
             self._note("prices")
 
-    def _look_for_bound(self) -> None:
-        """Take the other bound once it is there and better."""
-        if self._other.bound == np.inf:
+    def _look_around(self) -> None:
+        """Take up what the partner has found."""
+        if self._partner is None:
+            return
+        bound = self._partner.bound
+        if bound == np.inf and self._x is None:
             self._termination = Termination.INFEASIBLE
-        elif self._other.bound > self._bound:
-            self._source = "relaxation with rounding cuts, by HiGHS"
-            self._raise_bound(self._other.bound)
+        elif self._bound < bound < np.inf:
+            self._source = "HiGHS"
+            self._raise_bound(bound)
+        x = self._partner.exchange.better_than(self._objective)
+        if x is not None:
+            self._pool.add(self._pool.decisions(x))
+            self._keep_answer(x, "HiGHS beside")
+        decided = self._partner.exchange.proposal()
+        if decided is not None:
+            self._take_up(decided, "HiGHS beside")
 
     def _note(self, stage: str) -> None:
         elapsed_s = time.perf_counter() - self._clock.begun
@@ -413,7 +464,7 @@ class Search:
         return relative_gap(self._objective, self._bound) <= self._gap
 
     def _is_over(self) -> bool:
-        self._look_for_bound()
+        self._look_around()
         if self._termination is Termination.INFEASIBLE and self._dispatch.nearest is not None:
             return True  # once it is known what is missing
         return self._clock.over() is not None or self._is_proved()

@@ -1,0 +1,89 @@
+"""HiGHS on the whole program beside the search: for its bound, and what it finds by the way."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from gridopt.exchange import Exchange
+from gridopt.highs_model import Clock
+from gridopt.program import Program
+from gridopt.solution import Solution, Termination
+from gridopt.solvers.highs import HiGHS, relaxation_bound
+
+class Partner:
+    """HiGHS in a thread of its own.
+
+    It begins with the prices. With a time limit it is told of better answers, and tells of them, as
+    long as the search runs. Without one only its relaxation counts, once it is waited for, so that
+    runs do not depend on which thread is faster.
+
+    Parameters
+    ----------
+    program : Program
+    start : Solution
+        With prices.
+    gap : float
+    seed : int
+    clock : Clock
+        Of the search.
+
+    Attributes
+    ----------
+    exchange : Exchange
+    """
+
+    def __init__(
+        self, program: Program, start: Solution, gap: float, seed: int, clock: Clock
+    ) -> None:
+        self.exchange = Exchange(program)
+        self._program = program
+        self._options = HiGHS(gap=gap, seed=seed, start=start, exchange=self.exchange)
+        self._is_whole = clock.time_limit_s is not None
+        self._failure: BaseException | None = None
+        self._clock = Clock(clock.left_s() if self._is_whole else None)
+        self._bound = -np.inf
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._search()
+        except BaseException as failure:  # told where it is waited for, not lost in a thread
+            self._failure = failure
+
+    def _search(self) -> None:
+        if self._is_whole:
+            solution = self._options.solve_by(self._program, self._clock)
+            infeasible = solution.termination is Termination.INFEASIBLE
+            self.exchange.prove(np.inf if infeasible else solution.bound)
+        else:
+            self.exchange.prove(relaxation_bound(self._program, self._clock, self._options.start))
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it may still tell of something."""
+        return self._thread.is_alive()
+
+    @property
+    def bound(self) -> float:
+        """Its proved bound so far, inf where there is no answer, -inf where it does not count."""
+        counts = self._is_whole or not self.is_at_work
+        return self.exchange.bound if counts else -np.inf
+
+    def wait(self) -> None:
+        """Wait for the relaxation, where only that counts."""
+        if not self._is_whole:
+            self._thread.join()
+
+    def wait_a_moment(self) -> None:
+        """Wait until it may have found something."""
+        self._thread.join(0.05)
+
+    def end(self) -> None:
+        """Stop it."""
+        self._clock.stop.set()
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
