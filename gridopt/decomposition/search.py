@@ -3,9 +3,9 @@
 1. *Prices*: the Lagrangian dual, which proves the bound.
 2. *Null sampler*: what agents answer to the prices, raised a little in steps, dispatched. It has no
    QUBO, and every sampler must add to what it finds.
-3. *Core*: near the best answer, a sampler chooses among the agents' other schedules; what it
+3. *Window*: near the best answer, HiGHS decides what is nearly undecided.
+4. *Core*: in turn with windows, a sampler chooses among the agents' other schedules; what it
    chooses is dispatched, repaired and kept if it is better.
-4. *Window*: in turn with cores, HiGHS decides what is nearly undecided.
 
 With a time limit, HiGHS also works on the whole program beside all that: see `partner`.
 """
@@ -42,7 +42,7 @@ MOST_EVALUATIONS = 400
 UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 """Shares by which prices are raised to commit a little more than they ask for."""
 
-ROUNDINGS = 5
+ROUNDINGS = 2
 """Times that the best mix of answers is rounded, the first time without chance."""
 
 ROW_ROUNDS = 10
@@ -70,8 +70,12 @@ RAISE, DECAY, MOST_EXTRA = 0.1, 0.97, 10.0
 """Of the extra cost of a row, in typical prices: rise with a sample that misses most there, decay
 with one that does not, and most."""
 
-FIRST_WINDOW, WIDER = 300, 1.5
-"""Decisions that are free in the first window, and by what factor more after one in vain."""
+FIRST_WINDOW, SHARE, WIDER = 300, 0.025, 2.0
+"""Decisions that are free in the first window at least, which share of all, and by what factor more
+in each later one."""
+
+FINE = 0.1
+"""Share of the gap that is left at which a window is done: finer takes longer than wider."""
 
 NAMED = 20
 """Rows that are named where no answer was found."""
@@ -109,7 +113,7 @@ class Search:
         clock: Clock,
     ) -> None:
         self._program, self._sampler, self._gap = program, sampler, gap
-        self._windows = Windows(program, gap / 4.0, seed, clock) if windows else None
+        self._windows = Windows(program, seed, clock) if windows else None
         self._seed, self._rng = seed, np.random.default_rng(seed)
         self._bits, self._clock = core_bits, clock
         self._bound, self._null = -np.inf, np.inf
@@ -246,15 +250,16 @@ class Search:
 
     def _improve(self) -> None:
         """Take cores and windows in turn until none makes the best answer better."""
-        sampler, stall, number, stiffness, size = self._sampler, 0, 0, 1.0, FIRST_WINDOW
+        sampler, stall, number, stiffness = self._sampler, 0, 0, 1.0
+        size = max(FIRST_WINDOW, int(SHARE * len(self._pool.columns)))
         while self._dispatch.best is not None and not self._is_over():
-            if sampler is not None and stall < STALL:
+            if size and self._windows is not None:
+                size = self._window(self._windows, size)
+            if sampler is not None and stall < STALL and not self._is_over():
                 before = self._dispatch.best
                 stiffness *= self._sampled_core(sampler, before, number, stiffness)
                 stall = 0 if self._dispatch.best is not before else stall + 1
                 number += 1
-            if size and self._windows is not None and not self._is_over():
-                size = self._window(self._windows, size)
             if (sampler is None or stall >= STALL) and (self._windows is None or not size):
                 break
 
@@ -272,14 +277,14 @@ class Search:
         free[self._parts.decided] = False
         free[self._parts.decided[order]] = True
         whole = program.is_decision
-        decided, is_searched = windows(np.rint(x[whole]), free[whole])
+        fine = FINE * max(relative_gap(self._objective, self._bound), self._gap)
+        decided = windows(np.rint(x[whole]), free[whole], fine)
         if decided is not None:
             self._take_up(decided, "window")
         self._details["windows"] = int(self._details.get("windows", 0)) + 1
         self._count("window_s")
-        if self._dispatch.best is not best:
-            return size
-        return 0 if is_searched and len(order) < size else int(size * WIDER)
+        is_all = len(order) < size
+        return 0 if is_all and self._dispatch.best is best else int(size * WIDER)
 
     def _take_up(self, decided: FloatArray, stage: str) -> None:
         """Dispatch values of the program's decision columns."""

@@ -14,7 +14,6 @@ from gridopt.arrays import BoolArray, FloatArray
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import linearized
 from gridopt.program import Program
-from gridopt.solution import Termination
 
 NODES = 50
 """Branch-and-bound nodes of a window, at most."""
@@ -35,13 +34,11 @@ class Windows:
     Parameters
     ----------
     program : Program
-    gap : float
-        Relative gap at which a window is done.
     seed : int
     clock : Clock
     """
 
-    def __init__(self, program: Program, gap: float, seed: int, clock: Clock) -> None:
+    def __init__(self, program: Program, seed: int, clock: Clock) -> None:
         smaller = program.equivalent
         self._program, self._smaller = program, smaller
         self._target = program if smaller is None else smaller.program
@@ -50,10 +47,10 @@ class Windows:
         self._highs = HighsModel(model, clock, seed=seed, stage="window", integer=True)
         if not model.is_exact:
             self._highs.add_tangents(*model.first_tangents())
-        self._highs.set(mip_rel_gap=gap, mip_max_nodes=NODES)
+        self._highs.set(mip_max_nodes=NODES)
 
-    def __call__(self, held: FloatArray, free: BoolArray) -> tuple[FloatArray | None, bool]:
-        """Return better decisions, (k,), or None, and whether the window is searched to its end.
+    def __call__(self, held: FloatArray, free: BoolArray, gap: float) -> FloatArray | None:
+        """Return decisions at least as good, (k,), or None where time is over.
 
         Parameters
         ----------
@@ -61,22 +58,26 @@ class Windows:
             Values of the program's decision columns.
         free : array of bool, (k,)
             Those that may change.
+        gap : float
+            Relative gap at which the window is done.
         """
         program, highs = self._program, self._highs
         lower = np.where(free, program.lower[program.is_decision], held)
         upper = np.where(free, program.upper[program.is_decision], held)
         highs.restrict(self._columns, self._counts(lower), self._counts(upper))
+        highs.set(mip_rel_gap=gap)
+        x: FloatArray | None = None
         for _ in range(ROUNDS):
             highs.offer(self._columns, self._counts(held))
-            termination = highs.run(TIME)
+            highs.run(TIME)
             x = highs.x
             if x is None:
-                return None, termination is Termination.INFEASIBLE
+                return None
             missed = self._target.separate(x[: self._target.n_columns], ROWS_A_ROUND)
             if not len(missed):
                 break
             highs.add_rows(missed.A, missed.lower, missed.upper)
-        return self._decisions(x), termination is Termination.OPTIMAL
+        return None if x is None else self._decisions(x)
 
     def _counts(self, values: FloatArray) -> FloatArray:
         return values if self._smaller is None else self._smaller.counts(values)
