@@ -1,15 +1,23 @@
-"""What each sampler adds to the decomposition: one table, beside HiGHS and the null sampler.
+"""What samplers add to the decomposition, and how fast it is beside HiGHS: two tables.
 
-    python benchmarks/decomposition.py instance.json --seconds 60 --samplers none greedy neal anneal
+    python benchmarks/decomposition.py instance.json --seconds 60 --solvers none greedy neal anneal
+    python benchmarks/decomposition.py instance.json --seconds 240 --solvers highs neal+ highs-started
 
-`null` is what the agents' answers to the prices come to without any QUBO, `gap` what the sampler
-made of it, both certified and against the same bound where they are compared: the best of all runs.
+A sampler by its name works alone on cores, `none` is what the agents answer to the prices without
+any QUBO, and `windows` is HiGHS in place of a sampler, on what is nearly undecided. With a plus all
+that the decomposition has works together: cores, windows and HiGHS beside. `highs` is HiGHS on our
+best formulation, `highs-started` the same from the last answer and prices of the decomposition.
+
+`gap` is what a run certifies, `best_gap` the same answer against the best bound of all runs. The
+gaps at times, and the times to gaps, are certified ones, from the solvers' own reports.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +25,92 @@ from rich.console import Console
 from rich.table import Table
 
 import gridopt
+from gridopt.registry import make
 from gridopt.running import Run
+from gridopt.solution import Solution, relative_gap
+from gridopt.solver import Progress
+from gridopt.solvers.decomposition import Decomposition
+from gridopt.solvers.highs import HiGHS
 
-SAMPLERS = ("none", "random", "greedy", "neal", "anneal", "tabu")
+ABLATION = ("none", "random", "greedy", "neal", "anneal", "tabu", "windows")
 
-COLUMNS = (
-    *("instance", "solver", "feasible", "cost", "gap", "best_gap"),
-    *("null", "cores", "prices_s", "null_s", "solve_s"),
+MOMENTS_S = (10, 30, 60, 120, 240)
+
+GAPS = (0.005, 0.001)
+
+COLUMNS = ("instance", "solver", "feasible", "cost", "gap", "best_gap", "null", "cores", "solve_s")
+
+TIMES = (
+    *("instance", "solver"),
+    *(f"gap at {moment} s" for moment in MOMENTS_S),
+    *(f"s to {100 * gap:g} %" for gap in GAPS),
 )
 
 
-def solved(study: gridopt.Study, name: str, seconds: float, gap: float, seed: int) -> Run:
-    """Solve by HiGHS, or by the decomposition with a sampler of that name."""
-    if name == "highs":
-        return gridopt.solve(study, solver="highs", gap=gap, time_limit_s=seconds, seed=seed)
-    sampler = None if name == "none" else name
-    return gridopt.solve(
-        study, solver="decomposition", sampler=sampler, gap=gap, time_limit_s=seconds, seed=seed
-    )
+@dataclass
+class Course:
+    """The certified gap of a run as time goes by."""
+
+    begun: float = field(default_factory=time.perf_counter)
+    steps: list[tuple[float, float]] = field(default_factory=list)
+
+    def __call__(self, report: Progress) -> None:
+        """Note a report."""
+        self._note(relative_gap(report.objective, report.bound))
+
+    def end(self, run: Run) -> None:
+        """Note what the run holds, and when it had it where it tells."""
+        for step in run.solution.trace:
+            self.steps.append((step.elapsed_s, relative_gap(step.objective, step.bound)))
+        self._note(run.gap)
+
+    def _note(self, gap: float) -> None:
+        self.steps.append((time.perf_counter() - self.begun, gap))
+
+    def gap_at(self, moment_s: float) -> float:
+        """Return the gap by then, inf where there is none."""
+        return min((gap for at, gap in self.steps if at <= moment_s), default=np.inf)
+
+    def time_to(self, wanted: float) -> float:
+        """Return the seconds until the gap was at most that, inf where it never was."""
+        return min((at for at, gap in self.steps if gap <= wanted), default=np.inf)
 
 
-def row(instance: str, name: str, run: Run, bound: float) -> dict[str, object]:
-    """Return a row of the table; gaps are in percent, `best_gap` against the best bound of all."""
+def method(name: str, options: dict[str, object], start: Solution | None) -> HiGHS | Decomposition:
+    """Return the solver of that name: see the head of this file."""
+    if name.startswith("highs"):
+        return make(HiGHS, "highs", {**options, "start": start if name != "highs" else None})
+    is_whole = name.endswith("+")
+    sampler = name.removesuffix("+")
+    given = {
+        **options,
+        "sampler": None if sampler in {"none", "windows"} else sampler,
+        "windows": is_whole or name == "windows",
+        "beside": is_whole,
+    }
+    return make(Decomposition, "decomposition", given)
+
+
+def rows(
+    instance: str, names: Sequence[str], seconds: float, gap: float, seed: int
+) -> list[dict[str, object]]:
+    """Return one row for each solver; gaps are in percent."""
+    study = gridopt.load_case(instance)
+    options: dict[str, object] = {"time_limit_s": seconds, "gap": gap, "seed": seed}
+    found: list[tuple[str, Run, Course]] = []
+    start: Solution | None = None
+    for name in names:
+        solver, course = method(name, options, start), Course()
+        run = gridopt.solve(study, solver=solver, progress=course)
+        course.end(run)
+        if isinstance(solver, Decomposition):
+            start = run.solution
+        found.append((name, run, course))
+    bound = max(run.bound for _, run, _ in found)
+    return [_row(Path(instance).stem, name, run, course, bound) for name, run, course in found]
+
+
+def _row(instance: str, name: str, run: Run, course: Course, bound: float) -> dict[str, object]:
     details = run.solution.details
     null = float(details.get("null_objective", np.inf))
     return {
@@ -47,38 +119,34 @@ def row(instance: str, name: str, run: Run, bound: float) -> dict[str, object]:
         "feasible": run.is_feasible,
         "cost": run.cost,
         "gap": 100.0 * run.gap,
-        "best_gap": 100.0 * (run.cost - bound) / abs(run.cost),
-        "null": 100.0 * (null - bound) / abs(null) if np.isfinite(null) else np.inf,
+        "best_gap": 100.0 * relative_gap(run.cost, bound),
+        "null": 100.0 * relative_gap(null, bound),
         "cores": details.get("cores", 0),
-        **{key: details.get(key, "") for key in ("prices_s", "null_s")},
         "solve_s": run.solve_s,
+        **{f"gap at {at} s": 100.0 * course.gap_at(at) for at in MOMENTS_S},
+        **{f"s to {100 * wanted:g} %": course.time_to(wanted) for wanted in GAPS},
     }
 
 
-def rows(
-    instance: str, samplers: Sequence[str], seconds: float, gap: float, seed: int
-) -> list[dict[str, object]]:
-    """Return one row for HiGHS and one for each sampler."""
-    study = gridopt.load_case(instance)
-    runs = {name: solved(study, name, seconds, gap, seed) for name in ("highs", *samplers)}
-    bound = max(run.bound for run in runs.values())
-    return [row(Path(instance).stem, name, run, bound) for name, run in runs.items()]
-
-
 def main(words: Sequence[str] | None = None) -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description="What samplers add to the decomposition.")
     parser.add_argument("instances", nargs="+", help="whatever gridopt.load_case takes")
-    parser.add_argument("--samplers", nargs="+", default=SAMPLERS)
+    parser.add_argument("--solvers", nargs="+", default=("highs", *ABLATION), help="see the head")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--gap", type=float, default=1e-4)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(words)
-    table = Table(*COLUMNS)
-    for instance in given.instances:
-        for found in rows(instance, given.samplers, given.seconds, given.gap, given.seed):
-            table.add_row(*(_figure(found[name]) for name in COLUMNS))
-    Console(width=160).print(table)
+    found = [
+        row
+        for instance in given.instances
+        for row in rows(instance, given.solvers, given.seconds, given.gap, given.seed)
+    ]
+    for columns in (COLUMNS, TIMES):
+        table = Table(*columns)
+        for row in found:
+            table.add_row(*(_figure(row[name]) for name in columns))
+        Console(width=170).print(table)
 
 
 def _figure(value: object) -> str:

@@ -212,7 +212,7 @@ def run_task(task: Task) -> dict[str, Any]:
     # random-neal is the solver random with the reads and the limits of neal
     kind = PEERS.get(task.solver) or solver_class(task.solver.partition("-")[0])
     solver = make(kind, task.solver, task.options)
-    row = {**_head(task), "start_rss_mb": _own_peak_mb()}
+    row = {**_head(task), "start_rss_mb": own_peak_mb()}
     begun, cpu_begun = time.perf_counter(), time.process_time()
     try:
         run = solve(task.study, task.formulation, solver)
@@ -223,7 +223,7 @@ def run_task(task: Task) -> dict[str, Any]:
     return row | {
         "wall_s": time.perf_counter() - begun,
         "cpu_s": time.process_time() - cpu_begun,
-        "peak_rss_mb": _own_peak_mb(),
+        "peak_rss_mb": own_peak_mb(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": json.dumps(versions(kind.package)),
     }
@@ -245,7 +245,7 @@ def _found(run: Run) -> dict[str, Any]:
     }
 
 
-def _own_peak_mb() -> float:
+def own_peak_mb() -> float:
     """Return this process's highest memory; Linux counts the parent's into `getrusage`."""
     status = Path("/proc/self/status")
     if status.exists():

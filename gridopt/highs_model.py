@@ -110,6 +110,7 @@ class HighsModel:
         self.clock = clock
         self.stage = stage
         self.integer = integer
+        self.is_in_vain: Callable[[], bool] = lambda: False  # asked while it runs
         self._has_tangents = False
         self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self.set(output_flag=False, threads=threads, random_seed=seed, mip_abs_gap=0.0)
@@ -283,7 +284,7 @@ class HighsModel:
         return str(self.highs.version())
 
     def _look_up(self, event: HighsCallbackEvent) -> None:
-        if self.clock.stop.is_set():
+        if self.clock.stop.is_set() or self.is_in_vain():
             event.interrupt()
         out, searching = event.data_out, int(event.callback_type) == _MIP_INTERRUPT
         whole = searching and self.stage == "branch and cut"

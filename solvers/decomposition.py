@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, final
 
-from gridopt.decomposition.search import Search
+from gridopt.decomposition.search import Options, Search
 from gridopt.highs_model import Clock
 from gridopt.program import Program
 from gridopt.sampling.qubo_solver import QuboSolver, check_whole
@@ -29,6 +29,10 @@ class Decomposition(Solver):
     windows : bool
         Whether HiGHS, in turn with the sampler, decides what is nearly undecided. Without windows
         and without a sampler there is only what the agents answer to the prices.
+    beside : bool
+        With a time limit: whether HiGHS also works on the whole program, in a thread beside, and
+        both tell each other what they find. What is found by then depends on the machine, as the
+        time limit itself does.
     gap : float
         Relative gap, (objective − bound) / |objective|, at which to stop.
     core_bits : int
@@ -42,6 +46,7 @@ class Decomposition(Solver):
 
     sampler: QuboSolver | None = field(default_factory=Neal)
     windows: bool = True
+    beside: bool = True
     gap: float = 1e-3
     core_bits: int = 300
     seed: int = 0
@@ -55,8 +60,9 @@ class Decomposition(Solver):
         check_common("decomposition", self.seed, self.time_limit_s)
         right = self.sampler is None or isinstance(self.sampler, QuboSolver)
         check_option("decomposition", "sampler", self.sampler, right, "a sampler, or none")
-        right = isinstance(self.windows, bool)
-        check_option("decomposition", "windows", self.windows, right, "True or False")
+        for option in ("windows", "beside"):
+            value = getattr(self, option)
+            check_option("decomposition", option, value, isinstance(value, bool), "True or False")
         right = is_number(self.gap) and 0 <= self.gap < 1
         check_option("decomposition", "gap", self.gap, right, "at least 0, less than 1")
         check_whole("decomposition", "core_bits", self.core_bits, 1, 100_000)
@@ -75,6 +81,6 @@ class Decomposition(Solver):
         if self.sampler is not None:
             self.sampler.check_ready()
         clock = Clock(self.time_limit_s, progress)
-        return Search(
-            program, self.sampler, self.windows, self.gap, self.seed, self.core_bits, clock
-        ).run()
+        names = [item.name for item in fields(Options)]
+        options = Options(**{name: getattr(self, name) for name in names})
+        return Search(program, options, clock).run()

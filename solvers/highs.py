@@ -25,7 +25,7 @@ from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.cuts import rounding_cuts
-from gridopt.exchange import Exchange
+from gridopt.incumbent import Incumbent
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.lazy import AddedRows
 from gridopt.linearization import linearized
@@ -94,7 +94,7 @@ class HiGHS(Solver):
     threads: int = 1
     plain: bool = False
     start: Solution | None = field(default=None, repr=False)
-    exchange: Exchange | None = field(default=None, repr=False)
+    incumbent: Incumbent | None = field(default=None, repr=False)
 
     kind: ClassVar[str] = "mixed-integer programming"
     limits: ClassVar[str] = "convex separable quadratic objective; any size that memory holds"
@@ -109,8 +109,8 @@ class HiGHS(Solver):
         check_option("highs", "plain", self.plain, isinstance(self.plain, bool), "True or False")
         right = self.start is None or isinstance(self.start, Solution)
         check_option("highs", "start", self.start, right, "a Solution, such as run.solution")
-        right = self.exchange is None or isinstance(self.exchange, Exchange)
-        check_option("highs", "exchange", self.exchange, right, "an Exchange of the same program")
+        right = self.incumbent is None or isinstance(self.incumbent, Incumbent)
+        check_option("highs", "incumbent", self.incumbent, right, "an Incumbent of the same program")
 
     def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
         """Return the best answer within the time limit, with HiGHS's proved bound.
@@ -163,7 +163,7 @@ class _Search:
         self.relaxed_x = self.reduced_cost = np.zeros(0)
         self.objective = np.inf
         self.bound = -np.inf
-        self.exchange = options.exchange
+        self.incumbent = options.incumbent
         self.details: dict[str, float | int | str] = {"nodes": 0, "rounds": 0}
 
     def adopt(self, x: FloatArray | None) -> bool:
@@ -229,7 +229,7 @@ class _Search:
     def _branch_and_cut(self, model: HighsModel) -> Termination:
         """Run HiGHS on all that is left, adding the rows that its answers miss."""
         model.stage = "branch and cut"
-        if self.exchange is not None:
+        if self.incumbent is not None:
             model.on_better(self._found_on_the_way, self._better_elsewhere)
         exact = self.model.is_exact and not self.target.lazy
         # half the gap for the search leaves half for the error of tangents and missing rows
@@ -260,24 +260,24 @@ class _Search:
 
     def _look_around(self) -> None:
         """Take up what others have found by now."""
-        if self.exchange is not None:
-            self.adopt(self.exchange.better_than(self.objective))
-            self._raise_bound(self.exchange.bound)
+        if self.incumbent is not None:
+            self.adopt(self.incumbent.better_than(self.objective))
+            self._raise_bound(self.incumbent.bound)
 
     def _better_elsewhere(self, bound: float) -> FloatArray | None:
         """Return a start that others have found since; tell them the bound."""
-        if self.exchange is None:
+        if self.incumbent is None:
             return None
-        self.exchange.prove(min(bound, self.objective))
-        return self.start if self.adopt(self.exchange.better_than(self.objective)) else None
+        self.incumbent.prove(min(bound, self.objective))
+        return self.start if self.adopt(self.incumbent.better_than(self.objective)) else None
 
     def _found_on_the_way(self, x: FloatArray) -> None:
         """Tell others what branch and cut has found, before it is done."""
-        if self.exchange is not None:
+        if self.incumbent is not None:
             smaller, whole = self.program.equivalent, x[: self.target.n_columns]
             is_itself = self.target is self.program or smaller is None
             values = whole[self.columns] if is_itself or smaller is None else smaller.decisions(x)
-            self.exchange.propose(np.rint(values))
+            self.incumbent.propose(np.rint(values))
 
     def good_enough(self) -> float:
         """Return the objective at which the gap is proved by the bound so far."""
@@ -403,8 +403,8 @@ class _Search:
         if np.isfinite(bound):
             self.bound = max(self.bound, bound)
             self.clock.bound = self.bound
-            if self.exchange is not None:
-                self.exchange.prove(self.bound)
+            if self.incumbent is not None:
+                self.incumbent.prove(self.bound)
 
     def is_proved(self) -> bool:
         return relative_gap(self.objective, self.bound) <= max(self.options.gap, 1e-9)
@@ -417,8 +417,8 @@ class _Search:
         if self.x is None or objective < self.objective:
             self.x, self.objective, self.start = answer, objective, np.rint(x[self.columns])
             self.clock.objective = objective
-            if self.exchange is not None:
-                self.exchange.offer(answer)
+            if self.incumbent is not None:
+                self.incumbent.offer(answer)
 
     def _answer(self, x: FloatArray) -> FloatArray:
         """Return an answer of the program for one of the target."""

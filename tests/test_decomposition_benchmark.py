@@ -17,14 +17,19 @@ def test_one_table_of_highs_and_samplers(
     monkeypatch.syspath_prepend(BENCHMARKS)
     monkeypatch.delitem(sys.modules, "decomposition", raising=False)
     benchmark = import_module("decomposition")
-    words = ["kazarlis10", "--samplers", "none", "greedy", "--seconds", "10", "--gap", "0.001"]
-    benchmark.main(words)
+    words = ["kazarlis10", "--seconds", "10", "--gap", "0.001", "--solvers"]
+    benchmark.main([*words, "highs", "none", "greedy", "windows"])
     shown = capsys.readouterr().out
-    assert all(name in shown for name in ("highs", "none", "greedy", "best_gap"))
-    found = benchmark.rows("kazarlis10", ("none",), 10.0, 0.001, 0)
-    assert [row["solver"] for row in found] == ["highs", "none"]
+    assert all(name in shown for name in ("highs", "none", "greedy", "best_gap", "s to 0.5 %"))
+    names = ("highs", "none", "windows", "neal+", "highs-started")
+    found = benchmark.rows("kazarlis10", names, 10.0, 0.001, 0)
+    assert [row["solver"] for row in found] == list(names)
     assert all(row["feasible"] for row in found)
-    bests = [row["best_gap"] for row in found]
-    assert 0.0 <= bests[0] <= 0.1
-    assert bests[0] <= bests[1] <= 5.0
-    assert found[1]["null"] == pytest.approx(bests[1])
+    highs, none, *others = (row["best_gap"] for row in found)
+    assert 0.0 <= highs <= 0.1
+    assert highs <= none <= 5.0
+    assert max(others) <= 0.1
+    assert found[1]["null"] == pytest.approx(none)
+    for row in found:
+        assert row["gap at 240 s"] == pytest.approx(row["gap"], abs=1e-6)
+        assert row["s to 0.5 %"] <= row["s to 0.1 %"]

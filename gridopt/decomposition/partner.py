@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from gridopt.exchange import Exchange
+from gridopt.incumbent import Incumbent
 from gridopt.highs_model import Clock
 from gridopt.program import Program
 from gridopt.solution import Solution, Termination
@@ -15,9 +15,9 @@ from gridopt.solvers.highs import HiGHS, relaxation_bound
 class Partner:
     """HiGHS in a thread of its own.
 
-    It begins with the prices. With a time limit it is told of better answers, and tells of them, as
-    long as the search runs. Without one only its relaxation counts, once it is waited for, so that
-    runs do not depend on which thread is faster.
+    It begins with the prices. It is told of better answers, and tells of them, as long as the search
+    runs; or only its relaxation counts, once it is waited for, so that runs do not depend on which
+    thread is faster.
 
     Parameters
     ----------
@@ -28,21 +28,30 @@ class Partner:
     seed : int
     clock : Clock
         Of the search.
+    is_whole : bool
+        Whether more than its relaxation counts.
 
     Attributes
     ----------
-    exchange : Exchange
+    incumbent : Incumbent
     """
 
     def __init__(
-        self, program: Program, start: Solution, gap: float, seed: int, clock: Clock
+        self,
+        program: Program,
+        start: Solution,
+        gap: float,
+        seed: int,
+        clock: Clock,
+        is_whole: bool,  # noqa: FBT001
     ) -> None:
-        self.exchange = Exchange(program)
+        self.incumbent = Incumbent(program)
         self._program = program
-        self._options = HiGHS(gap=gap, seed=seed, start=start, exchange=self.exchange)
-        self._is_whole = clock.time_limit_s is not None
+        self._options = HiGHS(gap=gap, seed=seed, start=start, incumbent=self.incumbent)
+        self._is_whole = is_whole
         self._failure: BaseException | None = None
-        self._clock = Clock(clock.left_s() if self._is_whole else None)
+        left_s = clock.left_s()
+        self._clock = Clock(left_s if np.isfinite(left_s) else None)
         self._bound = -np.inf
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -57,9 +66,9 @@ class Partner:
         if self._is_whole:
             solution = self._options.solve_by(self._program, self._clock)
             infeasible = solution.termination is Termination.INFEASIBLE
-            self.exchange.prove(np.inf if infeasible else solution.bound)
+            self.incumbent.prove(np.inf if infeasible else solution.bound)
         else:
-            self.exchange.prove(relaxation_bound(self._program, self._clock, self._options.start))
+            self.incumbent.prove(relaxation_bound(self._program, self._clock, self._options.start))
 
     @property
     def is_at_work(self) -> bool:
@@ -70,7 +79,7 @@ class Partner:
     def bound(self) -> float:
         """Its proved bound so far, inf where there is no answer, -inf where it does not count."""
         counts = self._is_whole or not self.is_at_work
-        return self.exchange.bound if counts else -np.inf
+        return self.incumbent.bound if counts else -np.inf
 
     def wait(self) -> None:
         """Wait for the relaxation, where only that counts."""

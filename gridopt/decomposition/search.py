@@ -13,7 +13,7 @@ With a time limit, HiGHS also works on the whole program beside all that: see `p
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from gridopt.decomposition.partner import Partner
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.repair import Repair
 from gridopt.decomposition.schedules import Decisions, Pool
-from gridopt.decomposition.windows import Windows
+from gridopt.decomposition.windows import KINDS, Choice, Windows
 from gridopt.errors import TooLargeError
 from gridopt.highs_model import Clock
 from gridopt.program import Program
@@ -54,10 +54,10 @@ SHORT = 2.0
 READS = 16
 """Of a core, where the sampler has no number of its own."""
 
-SCORED = 12
+SCORED = 8
 """Samples that are dispatched, of one core."""
 
-REPAIRED = 2
+REPAIRED = 1
 """Of those that miss something, how many are repaired."""
 
 PRICE_NOISE = (0.0, 0.02, 0.05, 0.1)
@@ -72,7 +72,7 @@ with one that does not, and most."""
 
 FIRST_WINDOW, SHARE, WIDER = 300, 0.025, 2.0
 """Decisions that are free in the first window at least, which share of all, and by what factor more
-in each later one."""
+once one of each kind was in vain."""
 
 FINE = 0.1
 """Share of the gap that is left at which a window is done: finer takes longer than wider."""
@@ -84,38 +84,32 @@ SOFTER, STIFFER = 0.5, 2.0
 """Most change of the stiffness from one core to the next."""
 
 
+@dataclass(frozen=True)
+class Options:
+    """See `gridopt.solvers.decomposition.Decomposition`."""
+
+    sampler: QuboSolver | None
+    windows: bool
+    beside: bool
+    gap: float
+    core_bits: int
+    seed: int
+
+
 class Search:
     """One decomposition of a program.
 
     Parameters
     ----------
     program : Program
-    sampler : QuboSolver or None
-        None for no core.
-    windows : bool
-        Whether there are windows.
-    gap : float
-        At which to stop.
-    seed : int
-    core_bits : int
-        Schedules in a core, at most.
+    options : Options
     clock : Clock
     """
 
-    def __init__(
-        self,
-        program: Program,
-        sampler: QuboSolver | None,
-        windows: bool,
-        gap: float,
-        seed: int,
-        core_bits: int,
-        clock: Clock,
-    ) -> None:
-        self._program, self._sampler, self._gap = program, sampler, gap
-        self._windows = Windows(program, seed, clock) if windows else None
-        self._seed, self._rng = seed, np.random.default_rng(seed)
-        self._bits, self._clock = core_bits, clock
+    def __init__(self, program: Program, options: Options, clock: Clock) -> None:
+        self._program, self._options, self._clock = program, options, clock
+        self._sampler, self._gap = options.sampler, options.gap
+        self._rng = np.random.default_rng(options.seed)
         self._bound, self._null = -np.inf, np.inf
         self._trace: list[Step] = []
         self._details: dict[str, float | int | str] = {}
@@ -165,24 +159,22 @@ class Search:
             return
         for _ in range(ROW_ROUNDS):
             self._find_prices()
-            if self._partner is None:
-                self._begin_partner()
             self._answer_prices()
             if not len(self._dispatch.added) or self._is_over():
                 break
             prices = np.concatenate([self._dual.best.prices, np.zeros(len(self._dispatch.added))])
             self._prepare(Parts.of(self._parts.program.with_rows(self._dispatch.added)), prices)
-        partner = self._partner
-        if partner is not None:
-            partner.wait()
-        self._improve()
-        while partner is not None and partner.is_at_work and not self._is_over():
-            partner.wait_a_moment()
-
-    def _begin_partner(self) -> None:
-        start = Solution.at(self._program, None, Termination.SAMPLED)
+        if self._is_over():
+            return
+        start = Solution.at(self._program, self._x, Termination.SAMPLED)
         start = replace(start, prices=self._prices())
-        self._partner = Partner(self._program, start, self._gap, self._seed, self._clock)
+        given = self._options
+        is_whole = given.beside and self._clock.time_limit_s is not None
+        self._partner = Partner(self._program, start, given.gap, given.seed, self._clock, is_whole)
+        self._partner.wait()
+        self._improve()
+        while self._partner.is_at_work and not self._is_over():
+            self._partner.wait_a_moment()
 
     def _prices(self) -> FloatArray:
         """Return the prices that prove the dual's bound, of the program's rows, (m,)."""
@@ -249,42 +241,50 @@ class Search:
         return decisions
 
     def _improve(self) -> None:
-        """Take cores and windows in turn until none makes the best answer better."""
-        sampler, stall, number, stiffness = self._sampler, 0, 0, 1.0
+        """Take windows and cores in turn until none makes the best answer better."""
+        sampler, stiffness = self._sampler, 1.0
+        windows = None
+        if self._options.windows:
+            seed = self._options.seed
+            windows = Windows(self._program, seed, self._clock, self._is_outdone)
+        cores, core_stall, number, window_stall = 0, 0, 0, 0
         size = max(FIRST_WINDOW, int(SHARE * len(self._pool.columns)))
+        choice = Choice(self._parts, self._rng)
         while self._dispatch.best is not None and not self._is_over():
-            if size and self._windows is not None:
-                size = self._window(self._windows, size)
-            if sampler is not None and stall < STALL and not self._is_over():
-                before = self._dispatch.best
-                stiffness *= self._sampled_core(sampler, before, number, stiffness)
-                stall = 0 if self._dispatch.best is not before else stall + 1
+            before = self._dispatch.best
+            if windows is not None and window_stall < STALL:
+                self._window(windows, choice, size, number)
+                window_stall = 0 if self._dispatch.best is not before else window_stall + 1
                 number += 1
-            if (sampler is None or stall >= STALL) and (self._windows is None or not size):
+                size = int(size * WIDER) if number % KINDS == 0 and window_stall >= KINDS else size
+            before = self._dispatch.best
+            if sampler is not None and core_stall < STALL and not self._is_over():
+                stiffness *= self._sampled_core(sampler, before, cores, stiffness)
+                core_stall = 0 if self._dispatch.best is not before else core_stall + 1
+                cores += 1
+            if (sampler is None or core_stall >= STALL) and (
+                windows is None or window_stall >= STALL
+            ):
                 break
 
-    def _window(self, windows: Windows, size: int) -> int:
-        """Search a window; return the size of the next one, 0 where none is left."""
+    def _window(self, windows: Windows, choice: Choice, size: int, number: int) -> None:
         program, best = self._program, self._dispatch.best
         if best is None or self._x is None:
-            return 0
+            return
         excess = np.where(best.decisions == self._answered, self._excess, -np.inf)
         room = self._objective - self._dual.best.bound
-        order = np.argsort(excess, kind="stable")[:size]
-        order = order[excess[order] <= room]
+        chosen = choice(excess, room, size, number)
         x, free = self._x.copy(), np.ones(program.n_columns, dtype=np.bool_)
         x[self._parts.decided] = best.decisions
         free[self._parts.decided] = False
-        free[self._parts.decided[order]] = True
+        free[self._parts.decided[chosen]] = True
         whole = program.is_decision
         fine = FINE * max(relative_gap(self._objective, self._bound), self._gap)
         decided = windows(np.rint(x[whole]), free[whole], fine)
         if decided is not None:
-            self._take_up(decided, "window")
-        self._details["windows"] = int(self._details.get("windows", 0)) + 1
+            self._take_up(decided, f"window of {len(chosen)}")
+        self._details |= {"windows": number + 1, "window": len(chosen)}
         self._count("window_s")
-        is_all = len(order) < size
-        return 0 if is_all and self._dispatch.best is best else int(size * WIDER)
 
     def _take_up(self, decided: FloatArray, stage: str) -> None:
         """Dispatch values of the program's decision columns."""
@@ -302,7 +302,7 @@ class Search:
         room = self._objective - self._dual.best.bound
         prices = self._dual.best.prices
         around = core(
-            self._parts, self._pool, best, prices, room, self._bits, stiffness, self._extra
+            self._parts, self._pool, best, prices, room, self._options.core_bits, stiffness, self._extra
         )
         around = self._fitting(sampler, around)
         self._count("core_s")
@@ -410,7 +410,7 @@ class Search:
         self._x, self._objective = x, self._program.objective(x)
         self._clock.objective = self._objective
         if self._partner is not None:
-            self._partner.exchange.offer(x)
+            self._partner.incumbent.offer(x)
         self._note(stage)
 
     def _learn(self, found: Dispatched) -> None:
@@ -436,13 +436,21 @@ class Search:
         elif self._bound < bound < np.inf:
             self._source = "HiGHS"
             self._raise_bound(bound)
-        x = self._partner.exchange.better_than(self._objective)
+        x = self._partner.incumbent.better_than(self._objective)
         if x is not None:
-            self._pool.add(self._pool.decisions(x))
             self._keep_answer(x, "HiGHS beside")
-        decided = self._partner.exchange.proposal()
+            self._take_up(x[self._program.is_decision], "HiGHS beside")  # as a base for others
+        decided = self._partner.incumbent.proposal()
         if decided is not None:
             self._take_up(decided, "HiGHS beside")
+
+    def _is_outdone(self) -> bool:
+        """Return whether the partner has a better answer, or has proved that this one will do."""
+        partner = self._partner
+        if partner is None:
+            return False
+        is_proved = relative_gap(self._objective, partner.bound) <= self._gap
+        return is_proved or partner.incumbent.better_than(self._objective) is not None
 
     def _note(self, stage: str) -> None:
         elapsed_s = time.perf_counter() - self._clock.begun

@@ -1,16 +1,21 @@
 """Windows: HiGHS decides what is nearly undecided, all else held as in the best answer.
 
-A large neighborhood search: Danna, Rothberg, Le Pape 2005, "Exploring relaxation induced
-neighborhoods to improve MIP solutions", doi 10.1007/s10107-004-0518-7. Which decisions are nearly
-undecided is told by the agents: those that cost little more the other way round, at the prices
-that prove the bound.
+A large neighborhood search: Pisinger & Ropke 2019, "Large neighborhood search",
+doi 10.1007/978-3-319-91086-4_4. Which decisions are nearly undecided is told by the agents: those
+that cost little more the other way round, at the prices that prove the bound. Of these a window has
+in turn the nearest ones, those of one stretch of tying rows (such as some hours), and those of some
+agents.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from gridopt.arrays import BoolArray, FloatArray
+import numpy as np
+from scipy import sparse
+
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.decomposition.parts import Parts
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import linearized
 from gridopt.program import Program
@@ -28,6 +33,55 @@ ROWS_A_ROUND = 1000
 """Rows of each lazy family that a round adds, at most."""
 
 
+CANDIDATES = 4
+"""How many times as many decisions as a window has it is chosen from."""
+
+KINDS = 3
+"""Kinds of windows."""
+
+
+class Choice:
+    """Chooses the decisions that are free in a window.
+
+    Parameters
+    ----------
+    parts : Parts
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, parts: Parts, rng: np.random.Generator) -> None:
+        self._owner = parts.agents.owner[parts.decided]
+        self._rng = rng
+        ties = sparse.csc_array(parts.A)[:, parts.decided]
+        has = np.diff(ties.indptr) > 0
+        self._tie = np.zeros(len(parts.decided), dtype=np.int64)
+        self._tie[has] = np.minimum.reduceat(ties.indices, ties.indptr[:-1][has])
+
+    def __call__(self, excess: FloatArray, room: float, size: int, kind: int) -> IntArray:
+        """Return at most `size` of the decisions that agents decide.
+
+        Parameters
+        ----------
+        excess : array, (k,)
+            What each costs more the other way round, at least.
+        room : float
+            Those with more are out of the question.
+        size : int
+        kind : int
+            Counts windows: see above.
+        """
+        nearest = np.argsort(excess, kind="stable")[: size * CANDIDATES]
+        nearest = nearest[excess[nearest] <= room]
+        if kind % KINDS == 1:
+            tie = self._tie[nearest]
+            first = self._rng.choice(tie) if len(tie) else 0
+            nearest = nearest[np.argsort(np.abs(tie - first), kind="stable")]
+        elif kind % KINDS == 2:
+            turn = self._rng.random(int(self._owner.max()) + 1)
+            nearest = nearest[np.argsort(turn[self._owner[nearest]], kind="stable")]
+        return nearest[:size]
+
+
 class Windows:
     """A program of which only some decisions are free at a time.
 
@@ -36,9 +90,13 @@ class Windows:
     program : Program
     seed : int
     clock : Clock
+    is_in_vain : callable
+        Asked while a window is searched: whether to stop, as better is known elsewhere.
     """
 
-    def __init__(self, program: Program, seed: int, clock: Clock) -> None:
+    def __init__(
+        self, program: Program, seed: int, clock: Clock, is_in_vain: Callable[[], bool]
+    ) -> None:
         smaller = program.equivalent
         self._program, self._smaller = program, smaller
         self._target = program if smaller is None else smaller.program
@@ -48,6 +106,7 @@ class Windows:
         if not model.is_exact:
             self._highs.add_tangents(*model.first_tangents())
         self._highs.set(mip_max_nodes=NODES)
+        self._highs.is_in_vain = is_in_vain
 
     def __call__(self, held: FloatArray, free: BoolArray, gap: float) -> FloatArray | None:
         """Return decisions at least as good, (k,), or None where time is over.

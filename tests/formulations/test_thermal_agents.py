@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,6 +178,33 @@ def test_with_ramps_answers_are_bounds(
     for g in range(G):
         exact = exact_least(parts, g, costs)
         assert answers.least[g] <= exact + 1e-6 * abs(exact) + 1e-4
+
+
+@pytest.mark.parametrize("with_ramps", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_marginals_are_the_least_of_each_decision(
+    make_study: MakeStudy, seed: int, with_ramps: bool
+) -> None:
+    parts = Parts.of(drawn_program(make_study, seed, with_ramps=with_ramps))
+    costs = parts.costs(drawn_prices(parts, seed))
+    on = parts.program.columns("on")
+    least = parts.agents.answers(costs).least
+    marginals = parts.agents.marginals(costs)
+    assert np.isneginf(marginals[:, parts.program.columns("start")]).all()
+    for g in range(G):
+        assert marginals[:, on[g]].min(axis=0) == pytest.approx(np.full(on.shape[1], least[g]))
+        column = on[g, seed % on.shape[1]]
+        for value in (0, 1):
+            lower, upper = parts.program.lower.copy(), parts.program.upper.copy()
+            lower[column] = max(value, lower[column])
+            upper[column] = min(value, upper[column])
+            if lower[column] > upper[column]:
+                assert marginals[value, column] == np.inf
+                continue
+            held = replace(parts, program=replace(parts.program, lower=lower, upper=upper))
+            exact, found = exact_least(held, g, costs), marginals[value, column]
+            assert found <= exact + 1e-6 * abs(exact) + 1e-4
+            assert with_ramps or found == pytest.approx(exact, rel=1e-6, abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(6))

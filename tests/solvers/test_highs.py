@@ -15,12 +15,13 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from gridopt.arrays import FloatArray
-from gridopt.errors import UnsupportedError
+from gridopt.errors import OptionError, UnsupportedError
 from gridopt.highs_model import Clock, HighsModel
+from gridopt.incumbent import Incumbent
 from gridopt.lazy import AddedRows, LazyRows
 from gridopt.linearization import linearized
 from gridopt.program import Equivalent, Integrality, Program, ProgramBuilder
-from gridopt.solution import Termination
+from gridopt.solution import Solution, Termination
 from gridopt.solver import Progress
 from gridopt.solvers.highs import HiGHS
 
@@ -125,6 +126,53 @@ def test_ctrl_c_returns_the_best_so_far() -> None:
     assert found.termination is Termination.INTERRUPTED
     assert found.is_feasible
     assert seen[-1].bound > 0
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_start_is_never_lost(plain: bool) -> None:
+    program = long_search()
+    start = HiGHS(gap=0.0, time_limit_s=1.0).solve(program)
+    found = HiGHS(gap=start.gap, start=start, plain=plain).solve(program)
+    assert found.termination is Termination.OPTIMAL
+    assert found.objective <= start.objective
+    other = replace(start, x=np.zeros(3))
+    with pytest.raises(OptionError, match=f"of the same program, of {program.n_columns} columns"):
+        HiGHS(start=other).solve(program)
+    infeasible = replace(start, x=np.full(program.n_columns, -1.0))
+    assert HiGHS(gap=0.05, start=infeasible).solve(program).is_feasible
+
+
+def test_prices_quicken_the_relaxation_and_change_nothing() -> None:
+    program = doubled()
+    plain = HiGHS(gap=0.0).solve(program)
+    assert plain.termination is Termination.OPTIMAL
+    for price in (-1.0, 0.0, 0.4, 0.6, 5.0):  # the row has one side, so that it has one sign
+        start = replace(Solution.at(program, None, Termination.SAMPLED), prices=np.array([price]))
+        found = HiGHS(gap=0.0, start=start).solve(program)
+        assert found.objective == pytest.approx(plain.objective)
+        assert found.bound == pytest.approx(plain.bound)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_answers_are_injected_while_it_searches(plain: bool) -> None:
+    program = long_search()
+    better = HiGHS(gap=0.0, time_limit_s=1.0, seed=1).solve(program)
+    assert better.x is not None
+    incumbent = Incumbent(program)
+    reports: list[Progress] = []
+
+    def inject(report: Progress) -> None:
+        reports.append(report)
+        if report.stage == "branch and cut":
+            incumbent.offer(better.x)
+
+    found = HiGHS(gap=0.0, time_limit_s=2.0, plain=plain, incumbent=incumbent).solve(
+        program, inject
+    )
+    assert any(report.stage == "branch and cut" for report in reports)
+    assert found.objective <= better.objective
+    assert incumbent.bound == pytest.approx(found.bound)
+    assert incumbent.better_than(np.inf) is not None
 
 
 def test_unbounded_and_infeasible_are_told_apart() -> None:

@@ -11,7 +11,7 @@ from gridopt.arrays import FloatArray
 from gridopt.program import Program
 
 
-class Exchange:
+class Incumbent:
     """The best answer to a program so far, and the best bound, whoever found them.
 
     Safe to use from any thread, such as a progress callback while a solver searches.

@@ -1,0 +1,71 @@
+"""Windows: which decisions they have, and that what they find is the best there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+import pytest
+
+from gridopt.decomposition.parts import Parts
+from gridopt.decomposition.windows import KINDS, Choice, Windows
+from gridopt.formulations.unit_commitment import UnitCommitment
+from gridopt.highs_model import Clock
+from gridopt.program import Program
+from gridopt.solvers.highs import HiGHS
+from gridopt.study import Study
+
+MakeStudy = Callable[..., Study]
+
+DEMAND = (70.0, 110.0, 60.0, 45.0, 95.0, 130.0)
+
+
+@pytest.fixture(scope="module")
+def program(make_study: MakeStudy) -> Program:
+    return UnitCommitment().build(make_study(DEMAND, unserved_cost_per_mwh=500.0))
+
+
+def test_a_window_has_what_is_nearly_undecided(program: Program) -> None:
+    parts = Parts.of(program)
+    k = len(parts.decided)
+    rng = np.random.default_rng(3)
+    excess = rng.permutation(k).astype(float)
+    choice = Choice(parts, rng)
+    assert set(excess[choice(excess, np.inf, 3, 0)]) == {0.0, 1.0, 2.0}
+    assert len(choice(excess, 1.0, 3, 0)) == 2
+    T, owner = len(DEMAND), parts.agents.owner[parts.decided]
+    period = np.tile(np.arange(T), 2)
+    for kind in range(KINDS * 5):
+        chosen = choice(np.zeros(k), 0.0, 4, kind)
+        assert len(set(chosen)) == 4
+        assert kind % KINDS != 1 or np.ptp(period[chosen]) <= 3
+        assert kind % KINDS != 2 or len(set(owner[chosen])) == 1
+
+
+def test_what_a_window_finds_is_the_best_there(program: Program) -> None:
+    """Against enumeration of the two units' last three hours."""
+    k = int(program.is_decision.sum())
+    held = np.ones(k)
+    free = np.tile(np.arange(len(DEMAND)) >= 3, 2)
+    costs = []
+    for bits in product((0.0, 1.0), repeat=int(free.sum())):
+        values = held.copy()
+        values[free] = bits
+        costs.append(_cost(program, values))
+    found = Windows(program, 0, Clock(None), lambda: False)(held, free, 1e-6)
+    assert found is not None
+    assert found[~free] == pytest.approx(1.0)
+    assert _cost(program, found) == pytest.approx(min(costs))
+    assert _cost(program, held) > min(costs)
+
+
+def _cost(program: Program, decisions: np.ndarray) -> float:
+    columns = np.flatnonzero(program.is_decision)
+    return HiGHS(gap=1e-8).solve(program.fixed(columns, decisions).relaxed()).objective
+
+
+def test_a_window_in_vain_gives_back_what_it_was_given(program: Program) -> None:
+    held = np.ones(int(program.is_decision.sum()))
+    found = Windows(program, 0, Clock(None), lambda: True)(held, held > 0.0, 1e-6)
+    assert found is None or _cost(program, found) <= _cost(program, held)
