@@ -15,7 +15,6 @@ gaps at times, and the times to gaps, are certified ones, from the solvers' own 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,23 +48,19 @@ TIMES = (
 
 @dataclass
 class Course:
-    """The certified gap of a run as time goes by."""
+    """The certified gap of a run as time goes by, from the moment that its solver begins."""
 
-    begun: float = field(default_factory=time.perf_counter)
     steps: list[tuple[float, float]] = field(default_factory=list)
 
     def __call__(self, report: Progress) -> None:
         """Note a report."""
-        self._note(relative_gap(report.objective, report.bound))
+        self.steps.append((report.elapsed_s, relative_gap(report.objective, report.bound)))
 
     def end(self, run: Run) -> None:
         """Note what the run holds, and when it had it where it tells."""
         for step in run.solution.trace:
             self.steps.append((step.elapsed_s, relative_gap(step.objective, step.bound)))
-        self._note(run.gap)
-
-    def _note(self, gap: float) -> None:
-        self.steps.append((time.perf_counter() - self.begun, gap))
+        self.steps.append((run.solve_s, run.gap))
 
     def gap_at(self, moment_s: float) -> float:
         """Return the gap by then, inf where there is none."""

@@ -161,6 +161,7 @@ class QAOA(QuboSolver):
             search.run(initial_angles(self.angles, circuits.model, self.layers), iterations)
         except KeyboardInterrupt:
             interrupted = True
+        bits = circuits.shots(search.angles, self.shots)
         record: dict[str, float | int | str] = {
             "layers": self.layers,
             "shots": self.shots,
@@ -172,7 +173,7 @@ class QAOA(QuboSolver):
             "value": search.value * circuits.model.spread + circuits.model.constant,
             **circuits.details(search.angles),
         }
-        yield Samples.of(qubo, circuits.shots(search.angles, self.shots), record)
+        yield Samples.of(qubo, bits, record)
         if interrupted:
             raise KeyboardInterrupt
 
@@ -199,6 +200,7 @@ class _Circuits:
         self._ansatz = ansatz
         self._backend = backend
         self._share = share
+        self._run = 0
         self.model = Ising.of(qubo)
         n = ansatz.n_states
         enumerable = n <= MOST_ENUMERATED and fits(BYTES_PER_STATE * n)
@@ -213,6 +215,7 @@ class _Circuits:
 
     def shots(self, angles: FloatArray, shots: int) -> BitArray:
         """Return measurements of the circuit, (shots, n)."""
+        self._run += 1
         gammas, betas = np.split(angles, 2)
         gammas = gammas / self.model.spread
         return self._backend.sample(qaoa_circuit(self._qubo, gammas, betas, self._ansatz), shots)
@@ -221,6 +224,7 @@ class _Circuits:
         """Return figures for the record."""
         found: dict[str, float | int | str] = {
             "qubits": self._qubo.n_bits,
+            "circuits": self._run,
             "groups": len(self._ansatz.groups),
             "method": self._backend.method,
         }

@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "cuts": MODEL,
     "highs_model": f"{MODEL} linearization solver",
     "linear_prices": f"{MODEL} linearization highs_model",
+    "incumbent": MODEL,
     "program_files": f"{MODEL} solver",
     "lowering": f"{MODEL} compiling linear_prices solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
@@ -62,8 +63,8 @@ MAY_IMPORT = {
     "sampling.effort",
     "exports": f"{MODEL} lowering",
     # agents and their prices: they know of no formulation
-    "decomposition": f"{MODEL} {MILP} solver lowering sampling solvers.highs",
-    "solvers": f"{MODEL} {MILP} compiling solver decomposition lowering sampling annealing "
+    "decomposition": f"{MODEL} {MILP} incumbent solver lowering sampling solvers.highs",
+    "solvers": f"{MODEL} {MILP} incumbent compiling solver decomposition lowering sampling annealing "
     "circuits exports",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",

@@ -135,13 +135,14 @@ def _discounts(
         (-stops.astype(np.float64), unit.stop[g][:, np.newaxis, :]),
         upper=initially.astype(np.float64),
     )
-    of_unit = (g[np.newaxis, :] == np.arange(len(unit.on))[:, np.newaxis]).astype(np.float64)
-    has = np.flatnonzero(of_unit.any(axis=1))
-    b.constrain(
+    has, row = np.unique(g, return_inverse=True)
+    T = study.n_periods
+    b.constrain_sparse(
         "warmer_start_once",
-        (of_unit[has][:, np.newaxis, :], discount.T[np.newaxis]),
-        (-1.0, unit.start[has][..., np.newaxis]),
-        upper=np.zeros((len(has), study.n_periods)),
+        ((row[:, np.newaxis] * T + np.arange(T)).ravel(), discount.ravel(), np.ones(discount.size)),
+        (np.arange(len(has) * T), unit.start[has].ravel(), -np.ones(len(has) * T)),
+        lower=np.full((len(has), T), -np.inf),
+        upper=np.zeros((len(has), T)),
     )
 
 

@@ -15,10 +15,13 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.decomposition.dispatch import Dispatched
 from gridopt.decomposition.parts import Parts
+from gridopt.decomposition.priced import Priced
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import linearized
 from gridopt.program import Program
+from gridopt.solution import relative_gap
 
 NODES = 50
 """Branch-and-bound nodes of a window, at most."""
@@ -32,6 +35,16 @@ TIME = 0.8
 ROWS_A_ROUND = 1000
 """Rows of each lazy family that a round adds, at most."""
 
+
+STALL = 20
+"""Windows in a row without a better answer after which there are no more."""
+
+FIRST, SHARE, WIDER = 300, 0.025, 2.0
+"""Decisions that are free in the first window at least, which share of all, and by what factor more
+once one of each kind was in vain."""
+
+FINE = 0.1
+"""Share of the gap that is left at which a window is done: finer takes longer than wider."""
 
 CANDIDATES = 4
 """How many times as many decisions as a window has it is chosen from."""
@@ -82,7 +95,7 @@ class Choice:
         return nearest[:size]
 
 
-class Windows:
+class Window:
     """A program of which only some decisions are free at a time.
 
     Parameters
@@ -145,3 +158,53 @@ class Windows:
         if self._smaller is None:
             return np.rint(x[self._columns])
         return np.rint(self._smaller.decisions(x[: self._target.n_columns]))
+
+
+class Windows:
+    """Windows of a program, each around the best answer by then.
+
+    Parameters
+    ----------
+    priced : Priced
+    rng : numpy.random.Generator
+    seed : int
+        Of HiGHS.
+    """
+
+    def __init__(self, priced: Priced, rng: np.random.Generator, seed: int) -> None:
+        parts, record = priced.parts, priced.record
+        self._priced = priced
+        self._choice = Choice(parts, rng)
+        self._window = Window(record.program, seed, record.clock, record.is_outdone)
+        marginals = parts.agents.marginals(parts.costs(priced.prices))[:, parts.decided]
+        answers = priced.dual.best.answers
+        self._excess = marginals.max(axis=0) - answers.least[parts.agents.owner[parts.decided]]
+        self._answered = priced.pool.decisions(answers.x)
+        self._size = max(FIRST, int(SHARE * len(parts.decided)))
+        self._number, self._in_vain = 0, 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether more windows are in vain."""
+        return self._in_vain >= STALL
+
+    def step(self, best: Dispatched) -> None:
+        """Search a window around `best`."""
+        priced, record = self._priced, self._priced.record
+        program, decided = record.program, priced.parts.decided
+        excess = np.where(best.decisions == self._answered, self._excess, -np.inf)
+        chosen = self._choice(excess, priced.room, self._size, self._number)
+        x = np.zeros(program.n_columns) if record.x is None else record.x.copy()
+        free = np.ones(program.n_columns, dtype=np.bool_)
+        x[decided], free[decided], free[decided[chosen]] = best.decisions, False, True
+        whole = program.is_decision
+        fine = FINE * max(relative_gap(record.objective, record.bound), record.gap)
+        found = self._window(np.rint(x[whole]), free[whole], fine)
+        if found is not None:
+            priced.take_up(found, f"window of {len(chosen)}")
+        self._number += 1
+        record.details |= {"windows": self._number, "window": len(chosen)}
+        record.count("window_s")
+        self._in_vain = 0 if priced.dispatch.best is not best else self._in_vain + 1
+        if self._number % KINDS == 0 and self._in_vain >= KINDS:
+            self._size = int(self._size * WIDER)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gridopt.decomposition.parts import Parts
-from gridopt.decomposition.windows import KINDS, Choice, Windows
+from gridopt.decomposition.windows import KINDS, Choice, Window
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.highs_model import Clock
 from gridopt.program import Program
@@ -53,7 +53,7 @@ def test_what_a_window_finds_is_the_best_there(program: Program) -> None:
         values = held.copy()
         values[free] = bits
         costs.append(_cost(program, values))
-    found = Windows(program, 0, Clock(None), lambda: False)(held, free, 1e-6)
+    found = Window(program, 0, Clock(None), lambda: False)(held, free, 1e-6)
     assert found is not None
     assert found[~free] == pytest.approx(1.0)
     assert _cost(program, found) == pytest.approx(min(costs))
@@ -67,5 +67,5 @@ def _cost(program: Program, decisions: np.ndarray) -> float:
 
 def test_a_window_in_vain_gives_back_what_it_was_given(program: Program) -> None:
     held = np.ones(int(program.is_decision.sum()))
-    found = Windows(program, 0, Clock(None), lambda: True)(held, held > 0.0, 1e-6)
+    found = Window(program, 0, Clock(None), lambda: True)(held, held > 0.0, 1e-6)
     assert found is None or _cost(program, found) <= _cost(program, held)

@@ -158,6 +158,7 @@ def test_search_improves_on_where_it_began(qubo: Qubo, angles: str, objective: s
         for n in (0, 60)
     )
     assert begun.details["evaluations"] == len(initial_angles(angles, Ising.of(qubo), 2))
+    assert ended.details["circuits"] == 1  # the energies on the way are enumerated
     assert float(ended.details["value"]) < float(begun.details["value"])
 
 

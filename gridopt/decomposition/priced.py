@@ -1,0 +1,116 @@
+"""A program taken apart at its prices, and the way from decisions there to answers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridopt.agents import Answers
+from gridopt.arrays import FloatArray
+from gridopt.decomposition.dispatch import Dispatch, Dispatched
+from gridopt.decomposition.dual import Dual
+from gridopt.decomposition.parts import Parts
+from gridopt.decomposition.record import Record
+from gridopt.decomposition.repair import Repair
+from gridopt.decomposition.schedules import Decisions, Pool
+from gridopt.sampling.redispatch import Redispatch
+from gridopt.sampling.samples import Deadline
+
+NAMED = 20
+"""Rows that are named where no answer was found."""
+
+
+class Priced:
+    """The parts of a program, with all that works on them.
+
+    Parameters
+    ----------
+    parts : Parts
+    record : Record
+        Gets every better answer.
+    prices : array, (m,), or None
+        Of the tying rows, to begin with.
+
+    Attributes
+    ----------
+    dual : Dual
+    pool : Pool
+    dispatch : Dispatch
+    typical : float
+        What a unit of a tying row is usually worth.
+    extra : array, (m,)
+        What bringing more in each tying row costs beyond its price, where that proved scarce.
+    """
+
+    def __init__(self, parts: Parts, record: Record, prices: FloatArray | None) -> None:
+        self.parts, self.record = parts, record
+        self.pool = Pool(parts)
+        self.dual = Dual(parts, record.clock, prices)
+        priced = np.abs(self.dual.best.prices)
+        self.typical = float(priced[priced > 0].mean()) if priced.any() else 1.0
+        self.dispatch = Dispatch(parts, self.pool, self.typical, record.clock)
+        self.extra = np.zeros(len(parts.ties))
+        self._repair = Repair(parts, self.pool, self.dispatch, self.typical)
+
+    @property
+    def prices(self) -> FloatArray:
+        """Prices that prove the dual's bound, (m,)."""
+        return self.dual.best.prices
+
+    @property
+    def room(self) -> float:
+        """What a decision may cost at these prices and be part of something better, at most."""
+        return self.record.objective - self.dual.best.bound
+
+    def answers(self, prices: FloatArray) -> Decisions:
+        """Return what agents answer to prices, and keep their schedules."""
+        return self.keep(self.parts.agents.answers(self.parts.costs(prices)))
+
+    def keep(self, answers: Answers) -> Decisions:
+        """Keep the schedules of answers; return them."""
+        decisions = self.pool.decisions(answers.x)
+        self.pool.add(decisions)
+        return decisions
+
+    def take(self, decisions: Decisions, stage: str) -> Dispatched | None:
+        """Dispatch decisions, and keep the answer if it is better; None where time is over."""
+        found = self.dispatch(decisions)
+        self._offer_best(stage)
+        return found
+
+    def take_up(self, decided: FloatArray, stage: str) -> None:
+        """Dispatch values of all the program's decision columns, from elsewhere."""
+        program = self.record.program
+        x = np.zeros(self.parts.program.n_columns)
+        x[program.is_decision] = decided
+        decisions = self.pool.decisions(x)
+        self.pool.add(decisions)
+        self.take(decisions, stage)
+
+    def mend(self, found: Dispatched, stage: str) -> None:
+        """Repair what misses something, and keep the answer if it is better."""
+        self._repair(found, self.prices + self.extra)
+        self._offer_best(stage)
+
+    def _offer_best(self, stage: str) -> None:
+        best, x = self.dispatch.best, self.dispatch.best_x
+        if best is None or x is None or best.objective >= self.record.objective:
+            return
+        if not self.record.offer(x, stage):
+            # nobody's integers, such as those that keep charging apart
+            columns, values = self.pool.columns, best.decisions.astype(np.float64)
+            deadline = Deadline.after(self.record.clock.left_s())
+            again = Redispatch(self.record.program, repair=False)(columns, values, deadline).best
+            if again.x is not None:
+                self.record.offer(again.x, stage)
+
+    def missing(self) -> str:
+        """Return which rows the nearest decisions miss, and by how much."""
+        nearest, parts = self.dispatch.nearest, self.parts
+        if nearest is None:
+            return "nothing was dispatched"
+        rows = np.flatnonzero(nearest.missed)
+        named = [
+            f"{parts.program.row_label(int(parts.ties[i]))} {nearest.missed[i]:+.6g}" for i in rows
+        ]
+        more = f", and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        return ", ".join(named[:NAMED]) + more
