@@ -247,10 +247,11 @@ def _solver(request: UnitCommitmentRequest) -> Solver:
 
 
 def _name_and_value(text: str) -> tuple[str, Any]:
-    """Read NAME=VALUE; the value is a Python literal (1, 0.5, True, None) or else a text."""
+    """Read NAME=VALUE: a Python literal (1, 0.5, None), true or false in any case, or a text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise OptionError("command line", "--option", text, "NAME=VALUE")
+    value = value.title() if value.lower() in {"true", "false"} else value
     try:
         return name, literal_eval(value)
     except (ValueError, SyntaxError):

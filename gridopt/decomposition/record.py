@@ -13,6 +13,10 @@ from gridopt.program import Program
 from gridopt.solution import Solution, Step, Termination, relative_gap
 
 
+LEAST_NOTED = 1e-5
+"""Relative rise of the bound that the trace has a step for."""
+
+
 class Record:
     """The best answer and bound so far.
 
@@ -63,8 +67,11 @@ class Record:
 
     def prove(self, bound: float, stage: str = "prices") -> None:
         """Keep a bound if it is the best so far."""
-        if bound > self.bound:
-            self.bound = self.clock.bound = bound
+        if bound <= self.bound:
+            return
+        self.bound = self.clock.bound = bound
+        noted = self.trace[-1].bound if self.trace else -np.inf
+        if bound - noted > LEAST_NOTED * abs(bound):
             self._note(stage)
 
     def add(self, name: str, amount: float) -> None:

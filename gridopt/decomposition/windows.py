@@ -46,7 +46,7 @@ once one of each kind was in vain."""
 FINE = 0.1
 """Share of the gap that is left at which a window is done: finer takes longer than wider."""
 
-CANDIDATES = 4
+CANDIDATES = 10
 """How many times as many decisions as a window has it is chosen from."""
 
 KINDS = 3
