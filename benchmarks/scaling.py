@@ -56,7 +56,9 @@ def drawn_study(units: int, seed: int) -> Study:
     if issues:
         raise ValueError(f"drawn units contradict themselves: {issues[:3]}")
     hour = np.arange(HOURS)
-    shape = 0.8 + 0.13 * np.sin((hour - 9.0) * np.pi / 12.0) + 0.07 * np.sin((hour - 4.0) * np.pi / 6)
+    shape = (
+        0.8 + 0.13 * np.sin((hour - 9.0) * np.pi / 12.0) + 0.07 * np.sin((hour - 4.0) * np.pi / 6)
+    )
     demand = PEAK * float(thermal.p_max_mw.sum()) * shape / shape.max()
     return Study(
         name=f"{units} units",

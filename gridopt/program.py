@@ -528,7 +528,10 @@ class ProgramBuilder:
         lower: FloatArray,
         upper: FloatArray,
     ) -> None:
-        """Add rows given entry by entry: (row from 0, column, value) each; bounds in their shape."""
+        """Add rows given entry by entry: (row from 0, column, value) each.
+
+        The bounds have the shape of the block.
+        """
         block = Block(self._new_rows(name), self._n_rows, upper.shape)
         self._entries += [(block.first + row, column, value) for row, column, value in entries]
         self._sides.append((lower.ravel(), upper.ravel()))

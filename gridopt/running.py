@@ -250,12 +250,14 @@ def options_of(thing: Any) -> dict[str, Any]:
         if isinstance(part, Solver):
             options[item.name] = {"solver": public_name(part), **options_of(part)}
         elif item.repr:  # what is too large to be shown is no option of a record
-            options[item.name] = plain(asdict(part) if is_dataclass(part) else part)
+            options[item.name] = plain(part)
     return options
 
 
 def plain(value: Any) -> Any:
-    """Return JSON values: no numpy, no inf, no NaN."""
+    """Return JSON values: no numpy, no inf, no NaN, and options in place of their owner."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -25,8 +25,8 @@ from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.cuts import rounding_cuts
-from gridopt.incumbent import Incumbent
 from gridopt.highs_model import Clock, HighsModel
+from gridopt.incumbent import Incumbent
 from gridopt.lazy import AddedRows
 from gridopt.linearization import linearized
 from gridopt.program import Program
@@ -110,7 +110,9 @@ class HiGHS(Solver):
         right = self.start is None or isinstance(self.start, Solution)
         check_option("highs", "start", self.start, right, "a Solution, such as run.solution")
         right = self.incumbent is None or isinstance(self.incumbent, Incumbent)
-        check_option("highs", "incumbent", self.incumbent, right, "an Incumbent of the same program")
+        check_option(
+            "highs", "incumbent", self.incumbent, right, "an Incumbent of the same program"
+        )
 
     def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
         """Return the best answer within the time limit, with HiGHS's proved bound.

@@ -64,8 +64,8 @@ MAY_IMPORT = {
     "exports": f"{MODEL} lowering",
     # agents and their prices: they know of no formulation
     "decomposition": f"{MODEL} {MILP} incumbent solver lowering sampling solvers.highs",
-    "solvers": f"{MODEL} {MILP} incumbent compiling solver decomposition lowering sampling annealing "
-    "circuits exports",
+    "solvers": f"{MODEL} {MILP} incumbent compiling solver decomposition lowering sampling "
+    "annealing circuits exports",
     # where the two meet: a formulation writes programs and knows of no solver
     "formulation": f"{DATA} program",
     "formulations": f"{DATA} agents compiling lazy program formulation",

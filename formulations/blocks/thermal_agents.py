@@ -232,9 +232,7 @@ class ThermalAgents(Agents):
 def _in_chunks(n: int, work: Callable[[int, int], None]) -> None:
     """Do the work on n units, some at a time, in threads."""
     with ThreadPoolExecutor(threads_within(None)) as pool:
-        chunks = [
-            pool.submit(work, first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)
-        ]
+        chunks = [pool.submit(work, first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)]
     for chunk in chunks:
         chunk.result()
 

@@ -1,6 +1,6 @@
-"""From the agents' decisions to an answer: one linear program, warm from call to call where few
-decisions change, else presolved anew.
+"""From the agents' decisions to an answer: one linear program, kept from call to call.
 
+It goes on from its last basis where few decisions change, and is presolved anew where many do.
 What decisions leave impossible is bought at a high price in the rows that tie agents together, so
 that the program always has an answer: its prices say where to do what, and how much is missed.
 """

@@ -6,18 +6,19 @@ import threading
 
 import numpy as np
 
-from gridopt.incumbent import Incumbent
 from gridopt.highs_model import Clock
+from gridopt.incumbent import Incumbent
 from gridopt.program import Program
 from gridopt.solution import Solution, Termination
 from gridopt.solvers.highs import HiGHS, relaxation_bound
 
+
 class Partner:
     """HiGHS in a thread of its own.
 
-    It begins with the prices. It is told of better answers, and tells of them, as long as the search
-    runs; or only its relaxation counts, once it is waited for, so that runs do not depend on which
-    thread is faster.
+    It begins with the prices. It is told of better answers, and tells of them, as long as the
+    search runs; or only its relaxation counts, once it is waited for, so that runs do not depend on
+    which thread is faster.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ class Partner:
         gap: float,
         seed: int,
         clock: Clock,
-        is_whole: bool,  # noqa: FBT001
+        is_whole: bool,
     ) -> None:
         self.incumbent = Incumbent(program)
         self._program = program

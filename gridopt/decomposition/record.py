@@ -12,7 +12,6 @@ from gridopt.highs_model import Clock
 from gridopt.program import Program
 from gridopt.solution import Solution, Step, Termination, relative_gap
 
-
 LEAST_NOTED = 1e-5
 """Relative rise of the bound that the trace has a step for."""
 

@@ -84,7 +84,8 @@ def optimum(study: Study) -> float:
 
 def solved(study: Study, name: str, **options: object) -> Solution:
     sampler = None if name == "none" else name
-    given = {"sampler": sampler, "gap": 1e-6, "core_bits": 40, **SAMPLERS[name], **options}
+    given: dict[str, object] = {"sampler": sampler, "windows": False, "gap": 1e-6, "core_bits": 40}
+    given |= {**SAMPLERS[name], **options}
     method = make(solver_class("decomposition"), "decomposition", given)
     return method.solve(UnitCommitment().build(study))
 
@@ -110,13 +111,35 @@ def test_samplers_add_to_the_null_sampler(study: Study, optimum: float) -> None:
     assert best < null or null == pytest.approx(optimum)
 
 
+@pytest.mark.parametrize("limit", [{}, {"time_limit_s": 60.0}])
+@pytest.mark.parametrize("name", ["none", "greedy"])
+def test_windows_find_the_optimum(
+    study: Study, optimum: float, name: str, limit: dict[str, float]
+) -> None:
+    found = solved(study, name, windows=True, gap=1e-4, **limit)
+    assert found.objective <= optimum * (1.0 + 1e-4)
+    assert int(found.details["windows"]) > 0 or found.termination is Termination.OPTIMAL
+    assert found.prices is not None
+    again = HiGHS(gap=1e-6, start=found).solve(UnitCommitment().build(study))
+    assert again.objective == pytest.approx(optimum, rel=1e-6)
+
+
+def test_what_fails_beside_is_not_lost(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(HiGHS, "solve_by", fail)
+    with pytest.raises(MemoryError, match="no more"):
+        solved(study, "greedy", time_limit_s=20.0)
+
+
 @pytest.mark.parametrize("name", ["neal", "anneal"])
 def test_same_seed_same_answer_with_any_number_of_threads(
     study: Study, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = solved(study, name)
+    one = solved(study, name, windows=True)
     monkeypatch.setattr(thermal_agents, "threads_within", lambda _: 3)
-    other = solved(study, name)
+    other = solved(study, name, windows=True)
     assert one.x is not None
     assert other.x is not None
     assert np.array_equal(one.x, other.x)
@@ -205,7 +228,8 @@ def test_a_run_shows_how_it_converged(study: Study) -> None:
 
 
 def test_options_are_checked() -> None:
-    for options in ({"sampler": "highs"}, {"gap": 1.0}, {"core_bits": 0}, {"sampler": 3}):
+    wrong = ({"sampler": "highs"}, {"gap": 1.0}, {"core_bits": 0}, {"sampler": 3}, {"windows": 1})
+    for options in wrong:
         with pytest.raises(OptionError, match="decomposition: "):
             make(solver_class("decomposition"), "decomposition", options)
     b = ProgramBuilder()

@@ -157,14 +157,15 @@ def test_prices_quicken_the_relaxation_and_change_nothing() -> None:
 def test_answers_are_injected_while_it_searches(plain: bool) -> None:
     program = long_search()
     better = HiGHS(gap=0.0, time_limit_s=1.0, seed=1).solve(program)
-    assert better.x is not None
+    x = better.x
+    assert x is not None
     incumbent = Incumbent(program)
     reports: list[Progress] = []
 
     def inject(report: Progress) -> None:
         reports.append(report)
         if report.stage == "branch and cut":
-            incumbent.offer(better.x)
+            incumbent.offer(x)
 
     found = HiGHS(gap=0.0, time_limit_s=2.0, plain=plain, incumbent=incumbent).solve(
         program, inject
@@ -333,6 +334,7 @@ def doubled() -> Program:
     b.minimize(30.0, on)
     b.minimize(1.0, rest)
     b.constrain("need", (50.0, on[np.newaxis]), (1.0, rest[np.newaxis]), lower=[120.0])
+
     def counts(decided: FloatArray) -> FloatArray:
         return np.array([decided.sum()])
 
