@@ -92,10 +92,28 @@ class Cores:
 
     def _ask_for_more(self, best: Dispatched) -> None:
         """Ask agents for schedules at the answer's prices and at prices near those of the bound."""
+        if self._number == 0:
+            self._ask_the_other_way_round()
         limit = 3.0 * self._priced.typical
         for prices in (self._priced.prices, np.clip(best.prices, -limit, limit)):
             for noise in PRICE_NOISE:
                 self._priced.answers(prices * (1.0 + noise * self._rng.normal(size=len(prices))))
+
+    def _ask_the_other_way_round(self) -> None:
+        """Ask agents for their best schedules with all that one tying row has at 1, and at 0.
+
+        Such schedules, a peaker on for an hour, are the answer to hardly any prices.
+        """
+        parts = self._priced.parts
+        costs, much = parts.costs(self._priced.prices), abs(self._priced.record.objective)
+        for tie in np.unique(parts.first_tie):
+            columns = parts.decided[parts.first_tie == tie]
+            for change in (-much, much):
+                if self._priced.record.is_over():
+                    return
+                changed = costs.copy()
+                changed[columns] += change
+                self._priced.keep(parts.agents.answers(changed))
 
     def _fitting(self, around: Core) -> Core:
         """Return the core, or as much of it as the sampler takes."""

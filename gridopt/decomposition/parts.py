@@ -95,6 +95,16 @@ class Parts:
         return np.flatnonzero(self.program.is_decision & (self.agents.owner != NOBODY))
 
     @cached_property
+    def first_tie(self) -> IntArray:
+        """First tying row of each column that agents decide, 0 where it is in none, (k,)."""
+        ties = sparse.csc_array(self.A)[:, self.decided]
+        has = np.diff(ties.indptr) > 0
+        found = np.zeros(len(self.decided), dtype=np.int64)
+        if has.any():
+            found[has] = np.minimum.reduceat(ties.indices, ties.indptr[:-1][has])
+        return found
+
+    @cached_property
     def nobodys(self) -> IntArray:
         """Columns that belong to no agent."""
         return np.flatnonzero(self.agents.owner == NOBODY)

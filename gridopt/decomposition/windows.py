@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.decomposition.dispatch import Dispatched
@@ -65,10 +64,7 @@ class Choice:
     def __init__(self, parts: Parts, rng: np.random.Generator) -> None:
         self._owner = parts.agents.owner[parts.decided]
         self._rng = rng
-        ties = sparse.csc_array(parts.A)[:, parts.decided]
-        has = np.diff(ties.indptr) > 0
-        self._tie = np.zeros(len(parts.decided), dtype=np.int64)
-        self._tie[has] = np.minimum.reduceat(ties.indices, ties.indptr[:-1][has])
+        self._tie = parts.first_tie
 
     def __call__(self, excess: FloatArray, room: float, size: int, kind: int) -> IntArray:
         """Return at most `size` of the decisions that agents decide.
