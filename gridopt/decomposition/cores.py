@@ -139,7 +139,7 @@ class Cores:
             record.clock.report(record.objective, record.bound, f"core {self._number + 1}")
             for name in COUNTED:
                 if name in batch.details:
-                    record.add(name, float(batch.details[name]))
+                    record.add(name, int(batch.details[name]))
             if deadline.passed:
                 break
         whole = np.concatenate(bits)

@@ -53,7 +53,6 @@ class Partner:
         self._failure: BaseException | None = None
         left_s = clock.left_s()
         self._clock = Clock(left_s if np.isfinite(left_s) else None)
-        self._bound = -np.inf
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 

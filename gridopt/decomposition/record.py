@@ -75,7 +75,8 @@ class Record:
 
     def add(self, name: str, amount: float) -> None:
         """Add to a figure."""
-        self.details[name] = float(self.details.get(name, 0)) + amount
+        before = self.details.get(name, 0)
+        self.details[name] = amount if isinstance(before, str) else before + amount
 
     def count(self, stage: str) -> None:
         """Count the seconds since the last stage."""

@@ -34,7 +34,6 @@ TIME = 0.8
 ROWS_A_ROUND = 1000
 """Rows of each lazy family that a round adds, at most."""
 
-
 STALL = 20
 """Windows in a row without a better answer after which there are no more."""
 
