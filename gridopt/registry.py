@@ -118,7 +118,8 @@ def _parts(owner: Any) -> dict[str, Any]:
 
 
 def _field_names(kind: Any) -> set[str]:
-    return {item.name for item in fields(kind)}
+    """Return the fields that can be told in words; objects such as a start are not shown either."""
+    return {item.name for item in fields(kind) if item.repr}
 
 
 def _names(package: ModuleType) -> tuple[str, ...]:
