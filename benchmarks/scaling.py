@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,14 +28,24 @@ from gridopt.io.units import thermal_units
 from gridopt.requirements import Reserves
 from gridopt.study import Study
 
+
+class Kind(NamedTuple):
+    """What units of a technology are drawn from: ranges, but for the share."""
+
+    share: float
+    p_max_mw: tuple[float, float]
+    p_min_share: tuple[float, float]
+    cost_per_mwh: tuple[float, float]
+    standing_cost_per_mw_h: tuple[float, float]
+
+
 KINDS = {
-    # technology: share of units, p_max in MW, p_min as a share, cost of a MWh, of an hour on per MW
-    "coal": (0.25, (50.0, 600.0), (0.3, 0.5), (18.0, 32.0), (2.0, 6.0)),
-    "gas cc": (0.25, (100.0, 700.0), (0.3, 0.5), (25.0, 45.0), (2.0, 6.0)),
-    "gas ct": (0.3, (15.0, 120.0), (0.2, 0.5), (45.0, 80.0), (3.0, 8.0)),
-    "oil steam": (0.05, (60.0, 400.0), (0.2, 0.4), (60.0, 90.0), (3.0, 6.0)),
-    "oil ct": (0.1, (10.0, 30.0), (0.3, 0.6), (90.0, 150.0), (4.0, 9.0)),
-    "nuclear": (0.05, (500.0, 1200.0), (0.6, 0.9), (8.0, 12.0), (1.0, 2.0)),
+    "coal": Kind(0.25, (50.0, 600.0), (0.3, 0.5), (18.0, 32.0), (2.0, 6.0)),
+    "gas cc": Kind(0.25, (100.0, 700.0), (0.3, 0.5), (25.0, 45.0), (2.0, 6.0)),
+    "gas ct": Kind(0.3, (15.0, 120.0), (0.2, 0.5), (45.0, 80.0), (3.0, 8.0)),
+    "oil steam": Kind(0.05, (60.0, 400.0), (0.2, 0.4), (60.0, 90.0), (3.0, 6.0)),
+    "oil ct": Kind(0.1, (10.0, 30.0), (0.3, 0.6), (90.0, 150.0), (4.0, 9.0)),
+    "nuclear": Kind(0.05, (500.0, 1200.0), (0.6, 0.9), (8.0, 12.0), (1.0, 2.0)),
 }
 """What the table of typical units does not say, in ranges of our own choice."""
 
@@ -50,7 +61,7 @@ def drawn_study(units: int, seed: int) -> Study:
     """Return a day of that many units at one bus."""
     rng = np.random.default_rng(seed)
     names = list(KINDS)
-    drawn = rng.choice(names, units, p=[KINDS[name][0] for name in names])
+    drawn = rng.choice(names, units, p=[KINDS[name].share for name in names])
     rows = [_drawn_unit(rng, number, str(kind)) for number, kind in enumerate(drawn)]
     thermal, _, issues = thermal_units(pd.DataFrame(rows), None, typical=True, horizon_h=HOURS)
     if issues:
@@ -75,12 +86,12 @@ def drawn_study(units: int, seed: int) -> Study:
 
 
 def _drawn_unit(rng: np.random.Generator, number: int, kind: str) -> dict[str, object]:
-    _, sizes, least, energy, standing = KINDS[kind]
-    high = float(np.exp(rng.uniform(*np.log(sizes))))
-    low = high * rng.uniform(*least)
+    drawn = KINDS[kind]
+    high = float(np.exp(rng.uniform(*np.log(drawn.p_max_mw))))
+    low = high * rng.uniform(*drawn.p_min_share)
     power = np.linspace(low, high, 4)
-    slopes = rng.uniform(*energy) * np.array([0.96, 1.0, 1.05])
-    first = high * rng.uniform(*standing) + low * slopes[0]
+    slopes = rng.uniform(*drawn.cost_per_mwh) * np.array([0.96, 1.0, 1.05])
+    first = high * rng.uniform(*drawn.standing_cost_per_mw_h) + low * slopes[0]
     is_on = bool(rng.random() < (0.9 if kind in {"coal", "nuclear", "gas cc"} else 0.1))
     return {
         "element": "gen",

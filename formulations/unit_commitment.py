@@ -139,11 +139,16 @@ class UnitCommitment(Formulation):
         smaller, count = merged(study, groups)
         counted = self._program(smaller, count)
 
+        alike = [
+            name
+            for name in program.variables.keys() & counted.variables.keys()
+            if program.variables[name].shape == counted.variables[name].shape
+        ]
+
         def decisions(x: FloatArray) -> FloatArray:
             values = np.zeros(program.n_columns)
-            for name in program.variables.keys() & counted.variables.keys():
-                if program.variables[name].shape == counted.variables[name].shape:
-                    values[program.columns(name)] = counted.value(name, x)
+            for name in alike:
+                values[program.columns(name)] = counted.value(name, x)
             on = shared_out(study, groups, counted.value("on", x))
             values[program.columns("on")] = on
             return values[program.is_decision]
@@ -151,9 +156,8 @@ class UnitCommitment(Formulation):
         def counts(decided: FloatArray) -> FloatArray:
             x, values = np.zeros(program.n_columns), np.zeros(counted.n_columns)
             x[program.is_decision] = decided
-            for name in program.variables.keys() & counted.variables.keys():
-                if program.variables[name].shape == counted.variables[name].shape:
-                    values[counted.columns(name)] = program.value(name, x)
+            for name in alike:
+                values[counted.columns(name)] = program.value(name, x)
             on = program.value("on", x)
             values[counted.columns("on")] = np.stack([on[group].sum(axis=0) for group in groups])
             return values[counted.is_decision]

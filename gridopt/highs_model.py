@@ -94,6 +94,8 @@ class HighsModel:
         What the runs are for, in reports.
     integer : bool
         Whether its integers are whole, or the relaxation is meant.
+    is_in_vain : callable
+        Asked while it runs: whether to stop, as better is known elsewhere.
     """
 
     def __init__(
@@ -105,12 +107,13 @@ class HighsModel:
         threads: int = 1,
         stage: str = "linear program",
         integer: bool = False,
+        is_in_vain: Callable[[], bool] = lambda: False,
     ) -> None:
         self.model = model
         self.clock = clock
         self.stage = stage
         self.integer = integer
-        self.is_in_vain: Callable[[], bool] = lambda: False  # asked while it runs
+        self._is_in_vain = is_in_vain
         self._has_tangents = False
         self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self.set(output_flag=False, threads=threads, random_seed=seed, mip_abs_gap=0.0)
@@ -284,7 +287,7 @@ class HighsModel:
         return str(self.highs.version())
 
     def _look_up(self, event: HighsCallbackEvent) -> None:
-        if self.clock.stop.is_set() or self.is_in_vain():
+        if self.clock.stop.is_set() or self._is_in_vain():
             event.interrupt()
         out, searching = event.data_out, int(event.callback_type) == _MIP_INTERRUPT
         whole = searching and self.stage == "branch and cut"

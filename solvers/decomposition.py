@@ -68,7 +68,7 @@ class Decomposition(Solver):
         check_whole("decomposition", "core_bits", self.core_bits, 1, 100_000)
 
     def solve(self, program: Program, progress: ProgressCallback | None = None) -> Solution:
-        """Return the best answer found, with the bound that the prices prove.
+        """Return the best answer found, with the best bound that is proved.
 
         The termination is OPTIMAL where the gap is proved, SAMPLED where the search found nothing
         better for some time.

@@ -153,8 +153,8 @@ class _Search:
         self.options = options
         self.program = program
         self.clock = clock
-        smaller = None if options.plain else program.equivalent
-        self.target = program if smaller is None else smaller.program
+        self.smaller = None if options.plain else program.equivalent
+        self.target = program if self.smaller is None else self.smaller.program
         self.model = linearized(self.target)
         self.columns = np.flatnonzero(self.target.is_decision)
         self.added: list[tuple[sparse.csr_array, FloatArray, FloatArray]] = []
@@ -174,9 +174,7 @@ class _Search:
         if x is None or not program.is_feasible(x) or program.objective(x) >= self.objective:
             return False
         decided = np.rint(x[program.is_decision])
-        smaller = program.equivalent
-        is_itself = self.target is program or smaller is None
-        self.start = decided if is_itself or smaller is None else smaller.counts(decided)
+        self.start = decided if self.smaller is None else self.smaller.counts(decided)
         self.x, self.objective = x, program.objective(x)
         self.clock.objective = self.objective
         return True
@@ -276,9 +274,8 @@ class _Search:
     def _found_on_the_way(self, x: FloatArray) -> None:
         """Tell others what branch and cut has found, before it is done."""
         if self.incumbent is not None:
-            smaller, whole = self.program.equivalent, x[: self.target.n_columns]
-            is_itself = self.target is self.program or smaller is None
-            values = whole[self.columns] if is_itself or smaller is None else smaller.decisions(x)
+            whole, smaller = x[: self.target.n_columns], self.smaller
+            values = whole[self.columns] if smaller is None else smaller.decisions(whole)
             self.incumbent.propose(np.rint(values))
 
     def good_enough(self) -> float:
@@ -424,10 +421,10 @@ class _Search:
 
     def _answer(self, x: FloatArray) -> FloatArray:
         """Return an answer of the program for one of the target."""
-        program, smaller = self.program, self.program.equivalent
-        if self.target is not program and smaller is not None:
+        program = self.program
+        if self.smaller is not None:
             values = np.zeros(program.n_columns)
-            values[program.is_decision] = smaller.decisions(x)
+            values[program.is_decision] = self.smaller.decisions(x)
             return self._redispatched(values)
         whole = np.where(program.is_integer, np.rint(x), x)
         # implied integers need not be at their best in an answer that is good enough

@@ -821,6 +821,8 @@ def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path
         ("-o nonsense=1", "nonsense = 1, expected one of its options: gap, plain, seed, threads"),
         ("-o threads=0", "threads = 0, expected a whole number of at least 1"),
         ("-o threads=two", "threads = 'two'"),
+        ("-o plain=perhaps", "plain = 'perhaps', expected True or False"),
+        ("-o plain=TRUE -o threads=0", "threads = 0"),
         ("-o threads=1.5", "threads = 1.5"),
         ("-o gap=small", "gap = 'small'"),
         ("-o time_limit_s=soon", "time_limit_s = 'soon'"),

@@ -361,14 +361,24 @@ def _last_stop(
 
 
 @jit
-def _solve_unit(rules: UnitRules, costs: UnitCosts, g: int, answers: UnitAnswers) -> None:
+def _prepared(rules: UnitRules, costs: UnitCosts, g: int) -> tuple[FloatArray, IntArray, Known]:
+    """Return cost off and periods that must be on, both up to each period, (T + 1,), and the rest.
+
+    The rest is what the intervals share.
+    """
     T = rules.may_be_on.shape[1]
-    held = np.zeros(costs.reserve.shape[0])
     off, held_on = np.zeros(T + 1), np.zeros(T + 1, dtype=np.int64)
     off[1:] = np.cumsum(costs.off[g])
     held_on[1:] = np.cumsum(rules.must_be_on[g])
+    held = np.zeros(costs.reserve.shape[0])
     free = _without_limits(rules, costs, g, held)
-    known = Known(free, _last_periods(rules, costs, g, free, held), held)
+    return off, held_on, Known(free, _last_periods(rules, costs, g, free, held), held)
+
+
+@jit
+def _solve_unit(rules: UnitRules, costs: UnitCosts, g: int, answers: UnitAnswers) -> None:
+    T = rules.may_be_on.shape[1]
+    off, held_on, known = _prepared(rules, costs, g)
     interval, stopped = np.empty(T + 1), np.full(T + 1, np.inf)
     start_of, stop_before = np.full(T + 1, INITIAL), np.full(T, INITIAL)
     if rules.initially_on[g]:
@@ -385,7 +395,7 @@ def _solve_unit(rules: UnitRules, costs: UnitCosts, g: int, answers: UnitAnswers
     answers.least[g], stop = _last_stop(rules, g, off, held_on, stopped)
     while stop != INITIAL:
         start = start_of[stop]
-        _fill(rules, costs, g, (start, stop), held, answers)
+        _fill(rules, costs, g, (start, stop), known.held, answers)
         stop = INITIAL if start == INITIAL else stop_before[start]
 
 
@@ -447,12 +457,7 @@ def _take_gaps(
 @jit
 def _marginals_unit(rules: UnitRules, costs: UnitCosts, g: int, found: FloatArray) -> None:
     T = rules.may_be_on.shape[1]
-    held = np.zeros(costs.reserve.shape[0])
-    off, held_on = np.zeros(T + 1), np.zeros(T + 1, dtype=np.int64)
-    off[1:] = np.cumsum(costs.off[g])
-    held_on[1:] = np.cumsum(rules.must_be_on[g])
-    free = _without_limits(rules, costs, g, held)
-    known = Known(free, _last_periods(rules, costs, g, free, held), held)
+    off, held_on, known = _prepared(rules, costs, g)
     first, interval = np.full(T + 1, np.inf), np.full((T, T + 1), np.inf)
     if rules.initially_on[g]:
         _interval_costs(rules, costs, g, INITIAL, known, first)

@@ -1,4 +1,4 @@
-"""The search: prices and a bound, answers at those prices, then better ones from the core.
+"""The search: prices and a bound, answers at those prices, then better ones near the best.
 
 1. *Prices*: the Lagrangian dual, which proves the bound.
 2. *Null sampler*: what agents answer to the prices, raised a little in steps, dispatched. It has no

@@ -51,43 +51,37 @@ KINDS = 3
 """Kinds of windows."""
 
 
-class Choice:
-    """Chooses the decisions that are free in a window.
+def chosen(
+    parts: Parts,
+    excess: FloatArray,
+    room: float,
+    size: int,
+    kind: int,
+    rng: np.random.Generator,
+) -> IntArray:
+    """Return which of the decisions that agents decide are free in a window, at most `size`.
 
     Parameters
     ----------
     parts : Parts
+    excess : array, (k,)
+        What each costs more the other way round, at least.
+    room : float
+        Those with more are out of the question.
+    size : int
+    kind : int
+        Modulo `KINDS`: the nearest, a stretch of tying rows, or some agents.
     rng : numpy.random.Generator
     """
-
-    def __init__(self, parts: Parts, rng: np.random.Generator) -> None:
-        self._owner = parts.agents.owner[parts.decided]
-        self._rng = rng
-        self._tie = parts.first_tie
-
-    def __call__(self, excess: FloatArray, room: float, size: int, kind: int) -> IntArray:
-        """Return at most `size` of the decisions that agents decide.
-
-        Parameters
-        ----------
-        excess : array, (k,)
-            What each costs more the other way round, at least.
-        room : float
-            Those with more are out of the question.
-        size : int
-        kind : int
-            Counts windows: see above.
-        """
-        nearest = np.argsort(excess, kind="stable")[: size * CANDIDATES]
-        nearest = nearest[excess[nearest] <= room]
-        if kind % KINDS == 1:
-            tie = self._tie[nearest]
-            first = self._rng.choice(tie) if len(tie) else 0
-            nearest = nearest[np.argsort(np.abs(tie - first), kind="stable")]
-        elif kind % KINDS == 2:
-            turn = self._rng.random(int(self._owner.max()) + 1)
-            nearest = nearest[np.argsort(turn[self._owner[nearest]], kind="stable")]
-        return nearest[:size]
+    nearest = np.argsort(excess, kind="stable")[: size * CANDIDATES]
+    nearest = nearest[excess[nearest] <= room]
+    if kind % KINDS == 1 and len(nearest):
+        tie = parts.first_tie[nearest]
+        nearest = nearest[np.argsort(np.abs(tie - rng.choice(tie)), kind="stable")]
+    elif kind % KINDS == 2:
+        turn = rng.random(parts.n_agents)[parts.agents.owner[parts.decided[nearest]]]
+        nearest = nearest[np.argsort(turn, kind="stable")]
+    return nearest[:size]
 
 
 class Window:
@@ -110,11 +104,12 @@ class Window:
         self._target = program if smaller is None else smaller.program
         self._columns = np.flatnonzero(self._target.is_decision)
         model = linearized(self._target)
-        self._highs = HighsModel(model, clock, seed=seed, stage="window", integer=True)
+        self._highs = HighsModel(
+            *(model, clock), seed=seed, stage="window", integer=True, is_in_vain=is_in_vain
+        )
         if not model.is_exact:
             self._highs.add_tangents(*model.first_tangents())
         self._highs.set(mip_max_nodes=NODES)
-        self._highs.is_in_vain = is_in_vain
 
     def __call__(self, held: FloatArray, free: BoolArray, gap: float) -> FloatArray | None:
         """Return decisions at least as good, (k,), or None where time is over.
@@ -133,18 +128,21 @@ class Window:
         upper = np.where(free, program.upper[program.is_decision], held)
         highs.restrict(self._columns, self._counts(lower), self._counts(upper))
         highs.set(mip_rel_gap=gap)
-        x: FloatArray | None = None
+        x = self._run_from(held)
         for _ in range(ROUNDS):
-            highs.offer(self._columns, self._counts(held))
-            highs.run(TIME)
-            x = highs.x
             if x is None:
                 return None
             missed = self._target.separate(x[: self._target.n_columns], ROWS_A_ROUND)
             if not len(missed):
                 break
             highs.add_rows(missed.A, missed.lower, missed.upper)
+            x = self._run_from(held)
         return None if x is None else self._decisions(x)
+
+    def _run_from(self, held: FloatArray) -> FloatArray | None:
+        self._highs.offer(self._columns, self._counts(held))
+        self._highs.run(TIME)
+        return self._highs.x
 
     def _counts(self, values: FloatArray) -> FloatArray:
         return values if self._smaller is None else self._smaller.counts(values)
@@ -168,8 +166,7 @@ class Windows:
 
     def __init__(self, priced: Priced, rng: np.random.Generator, seed: int) -> None:
         parts, record = priced.parts, priced.record
-        self._priced = priced
-        self._choice = Choice(parts, rng)
+        self._priced, self._rng = priced, rng
         self._window = Window(record.program, seed, record.clock, record.is_outdone)
         marginals = parts.agents.marginals(parts.costs(priced.prices))[:, parts.decided]
         answers = priced.dual.best.answers
@@ -188,17 +185,17 @@ class Windows:
         priced, record = self._priced, self._priced.record
         program, decided = record.program, priced.parts.decided
         excess = np.where(best.decisions == self._answered, self._excess, -np.inf)
-        chosen = self._choice(excess, priced.room, self._size, self._number)
+        few = chosen(*(priced.parts, excess, priced.room), *(self._size, self._number, self._rng))
         x = np.zeros(program.n_columns) if record.x is None else record.x.copy()
         free = np.ones(program.n_columns, dtype=np.bool_)
-        x[decided], free[decided], free[decided[chosen]] = best.decisions, False, True
+        x[decided], free[decided], free[decided[few]] = best.decisions, False, True
         whole = program.is_decision
         fine = FINE * max(relative_gap(record.objective, record.bound), record.gap)
         found = self._window(np.rint(x[whole]), free[whole], fine)
         if found is not None:
-            priced.take_up(found, f"window of {len(chosen)}")
+            priced.take_up(found, f"window of {len(few)}")
         self._number += 1
-        record.details |= {"windows": self._number, "window": len(chosen)}
+        record.details |= {"windows": self._number, "window": len(few)}
         record.count("window_s")
         self._in_vain = 0 if priced.dispatch.best is not best else self._in_vain + 1
         if self._number % KINDS == 0 and self._in_vain >= KINDS:
