@@ -287,8 +287,8 @@ class HighsModel:
         return str(self.highs.version())
 
     def _look_up(self, event: HighsCallbackEvent) -> None:
-        if self.clock.stop.is_set() or self._is_in_vain():
-            event.interrupt()
+        # told each time, as HiGHS keeps it from run to run
+        event.interrupt(self.clock.stop.is_set() or self._is_in_vain())
         out, searching = event.data_out, int(event.callback_type) == _MIP_INTERRUPT
         whole = searching and self.stage == "branch and cut"
         self.clock.report(

@@ -197,6 +197,9 @@ class Windows:
         self._number += 1
         record.details |= {"windows": self._number, "window": len(few)}
         record.count("window_s")
-        self._in_vain = 0 if priced.dispatch.best is not best else self._in_vain + 1
+        if priced.dispatch.best is not best:
+            self._in_vain = 0
+        elif not record.is_outdone():  # which cuts a window short
+            self._in_vain += 1
         if self._number % KINDS == 0 and self._in_vain >= KINDS:
             self._size = int(self._size * WIDER)

@@ -65,15 +65,21 @@ def _cost(program: Program, decisions: np.ndarray) -> float:
     return HiGHS(gap=1e-8).solve(program.fixed(columns, decisions).relaxed()).objective
 
 
-def test_a_window_in_vain_is_given_up(program: Program) -> None:
-    """What is known elsewhere is asked, and what comes is no dearer than what was held."""
-    asked: list[int] = []
+def test_a_window_in_vain_is_given_up_and_the_next_one_is_not(program: Program) -> None:
+    """What is known elsewhere is asked; HiGHS must not stay interrupted."""
+    asked: list[bool] = []
+    is_outdone = True
 
     def is_in_vain() -> bool:
-        asked.append(1)
-        return True
+        asked.append(is_outdone)
+        return is_outdone
 
+    window = Window(program, 0, Clock(None), is_in_vain)
     held = np.ones(int(program.is_decision.sum()))
-    found = Window(program, 0, Clock(None), is_in_vain)(held, held > 0.0, 1e-6)
+    found = window(held, held > 0.0, 1e-6)
     assert asked
     assert found is None or _cost(program, found) <= _cost(program, held) * (1.0 + 1e-9)
+    is_outdone = False
+    best = window(held, held > 0.0, 1e-6)
+    assert best is not None
+    assert _cost(program, best) == pytest.approx(HiGHS(gap=1e-8).solve(program).objective)
