@@ -39,6 +39,9 @@ from gridopt.verification import Verification
 FEASIBLE, BAD_INPUT, NO_ANSWER = 0, 2, 3
 """Exit codes."""
 
+NAMED = 10
+"""Lines that are shown of what is missing or violated."""
+
 P = ParamSpec("P")
 
 
@@ -334,6 +337,10 @@ def _rows(run: Run) -> Iterator[tuple[str, str]]:
     source = run.solution.bound_source
     yield "bound", _figure(run.bound, ",.2f") + (f" ({source})" if source else "")
     yield "gap", _figure(run.gap, ".4%")
+    for line in run.missing[:NAMED]:
+        yield "missing", line
+    if len(run.missing) > NAMED:
+        yield "missing", f"and {len(run.missing) - NAMED} more, see summary.json"
     yield from _verified_rows(run.verification)
     for name, value in run.solution.details.items():
         yield f"  {name}", _figure(value, ".6g") if isinstance(value, float) else str(value)
@@ -345,7 +352,7 @@ def _verified_rows(found: Verification | None) -> Iterator[tuple[str, str]]:
         for name, amount in {**found.cost, **found.penalty}.items():
             if amount:
                 yield f"  {name}", f"{amount:,.2f}"
-        for violation in found.violations[:10]:
+        for violation in found.violations[:NAMED]:
             yield "violated", str(violation)
 
 

@@ -83,10 +83,10 @@ class Block:
         return f"{self.name}[{', '.join(str(int(i)) for i in place)}]"
 
 
-def _label(blocks: Mapping[str, Block], number: int) -> str:
+def _block(blocks: Mapping[str, Block], number: int) -> Block:
     for block in blocks.values():
         if block.first <= number < block.first + block.size:
-            return block.label(number)
+            return block
     raise IndexError(number)
 
 
@@ -284,11 +284,21 @@ class Program:
 
     def column_label(self, column: int) -> str:
         """Return the name of one column, such as ``on[3, 5]``."""
-        return _label(self.variables, column)
+        return _block(self.variables, column).label(column)
 
     def row_label(self, row: int) -> str:
         """Return the name of one row, such as ``balance[7]``."""
-        return _label(self.rows, row)
+        return _block(self.rows, row).label(row)
+
+    def row_place(self, row: int) -> tuple[str, tuple[int, ...]]:
+        """Return the block of one row and its place there, such as ``("balance", (7,))``.
+
+        Rows that were added one by one have a label in place of both.
+        """
+        block = _block(self.rows, row)
+        if block.labels:
+            return block.label(row), ()
+        return block.name, tuple(map(int, np.unravel_index(row - block.first, block.shape)))
 
     def objective(self, x: FloatArray) -> float:
         """Return x'Qx + c'x + c0 + Σ w x²/y."""

@@ -17,13 +17,16 @@ import numpy as np
 from gridopt.formulation import Formulation
 from gridopt.registry import formulation_class, make, option_names, solver_class
 from gridopt.results import Plan, Schedule
-from gridopt.solution import Solution, Termination, relative_gap
+from gridopt.solution import Missing, Solution, Termination, relative_gap
 from gridopt.solver import ProgressCallback, Solver
 from gridopt.study import Study
 from gridopt.verification import Verification, verify
 
 COST_TOLERANCE = 1e-6
 """Largest relative difference of a program's objective and the cost recomputed from the study."""
+
+IN_MW_BY_PERIOD = ("balance", "reserve")
+"""Blocks of rows in MW with the period as last axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,11 @@ class Run:
         """(cost − bound) / |cost|, the certified gap; inf where either is missing."""
         return relative_gap(self.cost, self.bound)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the nearest decisions lack, by period, where nothing is feasible and it is known."""
+        return tuple(_told(missing, self.study) for missing in self.solution.missing)
+
     def summary(self) -> dict[str, Any]:
         """Return the record as plain JSON values; what is missing or infinite is None."""
         found = self.verification
@@ -116,6 +124,7 @@ class Run:
             "worst_violations": [str(violation) for violation in found.violations[:10]]
             if found
             else [],
+            "missing": list(self.missing),
             "details": dict(self.solution.details),
             "trace": [step._asdict() for step in self.solution.trace],
             "assumptions": [*self.study.assumptions, *self.formulation.notes(self.study)],
@@ -235,6 +244,16 @@ def _check_agreement(solution: Solution, verification: Verification | None) -> N
             f"the program prices the plan at {solution.objective}, "
             f"the study at {verification.total_cost}"
         )
+
+
+def _told(missing: Missing, study: Study) -> str:
+    """Return what is missing in words."""
+    name, place, amount = missing
+    words = f"{'short by' if amount > 0.0 else 'too high by'} {abs(amount):.6g}"
+    if name not in IN_MW_BY_PERIOD:
+        return f"{name}{list(place) or ''}: {words}"
+    which = "".join(f" {number}" for number in place[:-1])
+    return f"{name}{which} at {study.time[place[-1]]}: {words} MW"
 
 
 def public_name(thing: object) -> str:

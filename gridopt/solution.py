@@ -37,6 +37,14 @@ class Step(NamedTuple):
     stage: str
 
 
+class Missing(NamedTuple):
+    """What the nearest decisions leave a row short of: below zero where they have too much."""
+
+    block: str
+    place: tuple[int, ...]
+    amount: float
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """An answer to a program, judged on the program itself.
@@ -63,6 +71,8 @@ class Solution:
     prices : array, (m,), or None
         Of the program's rows, where the solver has some that prove a bound: another solver may
         begin with them.
+    missing : tuple of Missing
+        Where there is no answer: what the nearest decisions lack, where the solver tells.
     """
 
     termination: Termination
@@ -75,6 +85,7 @@ class Solution:
     details: Mapping[str, float | int | str] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
     prices: FloatArray | None = None
+    missing: tuple[Missing, ...] = ()
 
     @property
     def is_feasible(self) -> bool:

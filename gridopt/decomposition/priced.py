@@ -14,9 +14,7 @@ from gridopt.decomposition.repair import Repair
 from gridopt.decomposition.schedules import Decisions, Pool
 from gridopt.sampling.redispatch import Redispatch
 from gridopt.sampling.samples import Deadline
-
-NAMED = 20
-"""Rows that are named where no answer was found."""
+from gridopt.solution import Missing
 
 
 class Priced:
@@ -103,14 +101,12 @@ class Priced:
             if again.x is not None:
                 self.record.offer(again.x, stage)
 
-    def missing(self) -> str:
-        """Return which rows the nearest decisions miss, and by how much."""
+    def missing(self) -> tuple[Missing, ...]:
+        """Return which rows the decisions miss that cost least with it, and by how much."""
         nearest, parts = self.dispatch.nearest, self.parts
         if nearest is None:
-            return "nothing was dispatched"
-        rows = np.flatnonzero(nearest.missed)
-        named = [
-            f"{parts.program.row_label(int(parts.ties[i]))} {nearest.missed[i]:+.6g}" for i in rows
-        ]
-        more = f", and {len(named) - NAMED} more" if len(named) > NAMED else ""
-        return ", ".join(named[:NAMED]) + more
+            return ()
+        return tuple(
+            Missing(*parts.program.row_place(int(parts.ties[i])), float(nearest.missed[i]))
+            for i in np.flatnonzero(nearest.missed)
+        )

@@ -96,13 +96,12 @@ class Search:
             "dispatches": priced.dispatch.calls,
             "lazy_rows": priced.parts.program.n_rows - self._program.n_rows,
         }
-        if record.x is None:
-            record.details["missing"] = priced.missing()
         source = record.source if np.isfinite(record.bound) else ""
         found = Solution.at(
             self._program, record.x, record.termination, record.bound, source, record.details
         )
-        return replace(found, trace=tuple(record.trace), prices=self._prices())
+        missing = priced.missing() if record.x is None else ()
+        return replace(found, trace=tuple(record.trace), prices=self._prices(), missing=missing)
 
     def _run(self) -> None:
         record = self._record

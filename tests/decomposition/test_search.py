@@ -207,7 +207,12 @@ def test_what_no_decision_can_serve_is_named(study: Study) -> None:
     found = solved(off, "neal")
     assert not found.is_feasible
     assert found.termination in {Termination.SAMPLED, Termination.INFEASIBLE}
-    assert "balance[0] +" in str(found.details["missing"])
+    assert found.missing[0].block == "balance"
+    run = gridopt.solve(off, "unit_commitment", "decomposition", sampler=None)
+    line = run.missing[0]
+    assert line.startswith(f"balance at {off.time[0]}: short by ")
+    assert line.endswith(f"{found.missing[0].amount:.6g} MW")
+    assert run.summary()["missing"] == list(run.missing)
 
 
 def test_a_run_shows_how_it_converged(study: Study) -> None:
