@@ -32,6 +32,7 @@ from gridopt.formulations.blocks.compact import CompactCommitment
 from gridopt.formulations.blocks.energy import energy_limits
 from gridopt.formulations.blocks.identical import identical_units, merged, shared_out
 from gridopt.formulations.blocks.injections import (
+    Injection,
     exchange,
     flexible_demand,
     renewables,
@@ -174,21 +175,50 @@ class UnitCommitment(Formulation):
             return [np.array([g]) for g in range(len(study.thermal))]
         return identical_units(study, by_bus=self.network == "dc")
 
-    def _program(self, study: Study, count: FloatArray) -> Program:
-        b = ProgramBuilder()
+    def commit(self, b: ProgramBuilder, study: Study, count: FloatArray | None) -> Commitment:
+        """Add when units are on; `count` tells how many each row stands for."""
         unit = commitment(b, study, count)
         commitment_logic(b, study, unit)
         min_up_down(b, study, unit)
         startup_cost(b, study, unit, self.startup_cost)
         initial_shutdown(b, study, unit)
+        return unit
+
+    def _program(self, study: Study, count: FloatArray) -> Program:
+        b = ProgramBuilder()
+        unit = self.commit(b, study, count)
         if not study.scenarios:
             self._dispatch(b, study, unit)
         for scenario in study.scenarios:
-            with b.scope(_suffix(scenario), scenario.probability):
+            with b.scope(suffix(scenario), scenario.probability):
                 self._dispatch(b, study.in_scenario(scenario), unit)
         return b.program()
 
     def _dispatch(self, b: ProgramBuilder, study: Study, unit: Commitment) -> None:
+        injections = self.dispatch(b, study, unit, [], by_bus=self.network == "dc")
+        if self.network == "dc":
+            network_limits(b, study, injections, self.security)
+
+    def dispatch(
+        self,
+        b: ProgramBuilder,
+        study: Study,
+        unit: Commitment,
+        others: list[Injection],
+        by_bus: bool,
+    ) -> list[Injection]:
+        """Add the dispatch of a study without scenarios; return all that feeds in.
+
+        Parameters
+        ----------
+        b : ProgramBuilder
+        study : Study
+        unit : Commitment
+        others : list of Injection
+            What feeds in beside.
+        by_bus : bool
+            Whether what is unserved and in surplus is known by bus.
+        """
         output = production(b, study, unit)
         generation_limits(b, study, unit, output, self.generation_limits)
         downward_limits(b, output)
@@ -198,7 +228,6 @@ class UnitCommitment(Formulation):
         thermal = thermal_injections(study, unit, output)
         renewable = renewables(b, study)
         thermal_max_mw = float(unit.count @ study.thermal.p_max_mw)
-        by_bus = self.network == "dc"
         injections = [
             *thermal,
             *renewable,
@@ -206,13 +235,13 @@ class UnitCommitment(Formulation):
             *exchange(b, study),
             *flexible_demand(b, study),
             *unserved_and_surplus(b, study, thermal_max_mw, by_bus),
+            *others,
         ]
         power_balance(b, study, injections)
         energy_limits(b, study, unit, thermal, renewable)
         short = reserve_requirements(b, study, output.reserve)
         capacity_cuts(b, study, unit, short, injections)
-        if self.network == "dc":
-            network_limits(b, study, injections, self.security)
+        return injections
 
     def notes(self, study: Study) -> tuple[str, ...]:
         """Return identical units, limits that the network lacks, and outages left out."""
@@ -225,14 +254,16 @@ class UnitCommitment(Formulation):
         """Return the schedule; commitment is rounded, an off unit's power is zero."""
         on = np.rint(program.value("on", x)) > 0
         if not study.scenarios:
-            return self._schedule(study, on, _values(program, x))
+            return self.schedule(study, on, values_of(program, x))
         schedules = [
-            self._schedule(study.in_scenario(scenario), on, _values(program, x, _suffix(scenario)))
+            self.schedule(study.in_scenario(scenario), on, values_of(program, x, suffix(scenario)))
             for scenario in study.scenarios
         ]
         return ScenarioSchedules(study, tuple(schedules))
 
-    def _schedule(self, study: Study, on: BoolArray, values: Mapping[str, FloatArray]) -> Schedule:
+    def schedule(self, study: Study, on: BoolArray, values: Mapping[str, FloatArray]) -> Schedule:
+        """Return the schedule of a study without scenarios from the values of its blocks."""
+
         def value(name: str, rows: int) -> FloatArray:
             return values.get(name, np.zeros((rows, study.n_periods)))
 
@@ -264,16 +295,17 @@ class UnitCommitment(Formulation):
             raise StudyError([Issue(where, "network", "dc", expected)])
 
 
-def _suffix(scenario: Scenario) -> str:
+def suffix(scenario: Scenario) -> str:
+    """Return what names of a scenario's blocks end with."""
     return f"@{scenario.name}"
 
 
-def _values(program: Program, x: FloatArray, suffix: str = "") -> dict[str, FloatArray]:
-    """Return the values of all blocks whose name has a suffix, by name without it."""
+def values_of(program: Program, x: FloatArray, ending: str = "") -> dict[str, FloatArray]:
+    """Return the values of all blocks whose name has that ending, by name without it."""
     return {
-        name.removesuffix(suffix): program.value(name, x)
+        name.removesuffix(ending): program.value(name, x)
         for name in program.variables
-        if name.endswith(suffix)
+        if name.endswith(ending)
     }
 
 

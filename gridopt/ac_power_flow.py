@@ -87,7 +87,7 @@ def power_flow(study: Study, schedule: Schedule, *, enforce_q_lims: bool = False
     Parameters
     ----------
     study : Study
-        With the net that it was read from.
+        With the net that it was read from. Batteries that were placed are added to a copy of it.
     schedule : Schedule
     enforce_q_lims : bool
         Let a gen at its reactive limit give up its voltage. Off by default: nets from MATPOWER

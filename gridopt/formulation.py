@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from gridopt.arrays import FloatArray
 from gridopt.program import Program
-from gridopt.results import Plan
+from gridopt.placement import Outcome
 from gridopt.study import Study
 
 
@@ -32,5 +32,5 @@ class Formulation(ABC):
         """Return what the choices leave out of this study, to be shown with every result."""
 
     @abstractmethod
-    def decode(self, study: Study, program: Program, x: FloatArray) -> Plan:
+    def decode(self, study: Study, program: Program, x: FloatArray) -> Outcome:
         """Return the plan that the columns `x`, (n,), stand for."""

@@ -234,4 +234,4 @@ class ScenarioSchedules:
 
 
 Plan = Schedule | ScenarioSchedules
-"""What a formulation gives back."""
+"""How everything runs."""

@@ -16,7 +16,8 @@ import numpy as np
 
 from gridopt.formulation import Formulation
 from gridopt.registry import formulation_class, make, option_names, solver_class
-from gridopt.results import Plan, Schedule
+from gridopt.placement import Outcome
+from gridopt.results import Schedule
 from gridopt.solution import Missing, Solution, Termination, relative_gap
 from gridopt.solver import ProgressCallback, Solver
 from gridopt.study import Study
@@ -40,7 +41,7 @@ class Run:
     solver : Solver
     solution : Solution
         The solver's answer, judged on the program.
-    plan : Schedule, ScenarioSchedules or None
+    plan : Schedule, ScenarioSchedules, Placement or None
         What was decoded; None where the solver found no answer.
     verification : Verification or None
         The plan, judged on the study alone.
@@ -55,7 +56,7 @@ class Run:
     formulation: Formulation
     solver: Solver
     solution: Solution
-    plan: Plan | None
+    plan: Outcome | None
     verification: Verification | None
     build_s: float
     solve_s: float

@@ -19,8 +19,10 @@ import pandas as pd
 from gridopt.arrays import FloatArray, IntArray, freeze
 from gridopt.elements import Exchange, FlexibleDemand, Renewables, Storage, ThermalUnits
 from gridopt.errors import Issue, StudyError, raise_if_any
+from gridopt.feeder import Feeder
 from gridopt.grid import Grid
 from gridopt.requirements import EnergyLimits, Reserves
+from gridopt.sites import Sites
 
 CAPACITY_TOLERANCE_MW = 1e-6
 
@@ -84,6 +86,10 @@ class Study:
     energy_limits : EnergyLimits
     fixed_status : array of int, (G, T)
         `FREE`, `FORCED_OUT` or `FIXED_ON` in each period.
+    sites : Sites
+        Where batteries may be placed, for the problem that places them; nowhere unless given.
+    feeder : Feeder or None
+        Voltages and losses of a radial grid; None where the grid is none, or they are not known.
     scenarios : tuple of Scenario
         What demand and infeeds may turn out to be; empty where those above are certain.
     unserved_cost_per_mwh, surplus_cost_per_mwh : float or None
@@ -113,6 +119,8 @@ class Study:
     flexible: FlexibleDemand = field(default_factory=partial(FlexibleDemand.none, 0))
     energy_limits: EnergyLimits = field(default_factory=EnergyLimits.none)
     fixed_status: IntArray = field(default_factory=partial(np.full, (1, 1), FREE))
+    sites: Sites = field(default_factory=Sites)
+    feeder: Feeder | None = None
     scenarios: tuple[Scenario, ...] = ()
     unserved_cost_per_mwh: float | None = None
     surplus_cost_per_mwh: float | None = None
@@ -163,11 +171,16 @@ class Study:
             flexible=self.flexible.during(hours),
             energy_limits=self.energy_limits.scaled(periods / self.n_periods),
             fixed_status=self.fixed_status[:, hours],
+            sites=self.sites.during(hours),
+            feeder=None if self.feeder is None else replace(self.feeder, corrections=()),
             scenarios=tuple(scenario.during(hours) for scenario in self.scenarios),
         )
 
     def in_scenario(self, scenario: Scenario) -> Study:
         """Return the study in which one scenario is certain."""
+        feeder = self.feeder
+        if feeder is not None and feeder.corrections:
+            feeder = feeder.in_scenario(self.scenarios.index(scenario))
         return replace(
             self,
             name=f"{self.name}, {scenario.name}",
@@ -177,6 +190,7 @@ class Study:
                 p_min_mw=scenario.renewable_min_mw,
                 p_max_mw=scenario.renewable_max_mw,
             ),
+            feeder=feeder,
             scenarios=(),
         )
 
@@ -230,6 +244,9 @@ def _issues(study: Study) -> Iterator[Issue]:
     yield from study.reserves.issues()
     yield from study.flexible.issues()
     yield from study.energy_limits.issues()
+    yield from study.sites.issues(study.grid.bus_name, study.n_periods, study.period_h)
+    if study.feeder is not None:
+        yield from study.feeder.issues()
     yield from _number_issues(study)
     if not shaped:
         yield from _fixed_status_issues(study)

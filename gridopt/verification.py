@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridopt.results import Plan, ScenarioSchedules, Schedule, Violation
+from gridopt.placement import Outcome, Placement, placed
+from gridopt.placement_rules import (
+    investment_cost,
+    peak_mw,
+    profile_rules,
+    radial_costs,
+    radial_rules,
+    site_rules,
+)
+from gridopt.results import ScenarioSchedules, Schedule, Violation
 from gridopt.rules import RULES, next_status_h, nonanticipativity
 from gridopt.study import Study
 
@@ -55,14 +64,14 @@ class Verification:
         return {rule: rules.count(rule) for rule in dict.fromkeys(rules)}
 
 
-def verify(study: Study, plan: Plan) -> Verification:
+def verify(study: Study, plan: Outcome) -> Verification:
     """Recompute every rule and every cost of a plan from the study alone.
 
     Parameters
     ----------
     study : Study
         What to judge by; it need not be the one that the plan was made for.
-    plan : Schedule or ScenarioSchedules
+    plan : Schedule, ScenarioSchedules or Placement
         Whatever its source: a solver, a file, a person. Schedules of scenarios are judged each by
         `Study.in_scenario`, and must agree on what is on; money and energy are expected values.
 
@@ -70,6 +79,8 @@ def verify(study: Study, plan: Plan) -> Verification:
     -------
     Verification
     """
+    if isinstance(plan, Placement):
+        return _placement(study, plan)
     if isinstance(plan, ScenarioSchedules):
         return _expected(study, plan)
     schedule = replace(plan, study=study)
@@ -96,6 +107,12 @@ def _expected(study: Study, plan: ScenarioSchedules) -> Verification:
     """Judge every scenario's schedule; weight money and energy by the probabilities."""
     pairs = list(zip(study.scenarios, plan.schedules, strict=True))
     found = [verify(study.in_scenario(scenario), schedule) for scenario, schedule in pairs]
+    whole = _together(study, found)
+    return replace(whole, violations=(*nonanticipativity(study, plan), *whole.violations))
+
+
+def _together(study: Study, found: list[Verification]) -> Verification:
+    """Return what was found in all scenarios, money and energy as expected values."""
     weights = [scenario.probability for scenario in study.scenarios]
 
     def mean(amounts: list[dict[str, float]]) -> dict[str, float]:
@@ -103,17 +120,47 @@ def _expected(study: Study, plan: ScenarioSchedules) -> Verification:
         return {item: sum(weight * part[item] for weight, part in weighed) for item in amounts[0]}
 
     return Verification(
-        violations=(
-            *nonanticipativity(study, plan),
-            *(
-                replace(violation, element=f"{violation.element} in scenario {scenario.name}")
-                for scenario, part in zip(study.scenarios, found, strict=True)
-                for violation in part.violations
-            ),
+        violations=tuple(
+            replace(violation, element=f"{violation.element} in scenario {scenario.name}")
+            for scenario, part in zip(study.scenarios, found, strict=True)
+            for violation in part.violations
         ),
         cost=mean([part.cost for part in found]),
         penalty=mean([part.penalty for part in found]),
         energy_mwh=mean([part.energy_mwh for part in found]),
+    )
+
+
+def _placement(study: Study, plan: Placement) -> Verification:
+    """Judge what is built, and how everything runs with it."""
+    parts = [study.in_scenario(scenario) for scenario in study.scenarios] or [study]
+    pairs = list(zip(parts, plan.schedules, strict=True))
+    found = [_operation(part, plan, schedule) for part, schedule in pairs]
+    whole = _together(study, found) if study.scenarios else found[0]
+    cost = {"investment": investment_cost(study, plan), **whole.cost}
+    if study.sites.peak_cost_per_mw:
+        highest = max(peak_mw(part, schedule) for part, schedule in pairs)
+        cost["peak"] = study.sites.peak_cost_per_mw * highest
+    return replace(whole, violations=(*site_rules(study, plan), *whole.violations), cost=cost)
+
+
+def _operation(study: Study, plan: Placement, schedule: Schedule) -> Verification:
+    """Judge how everything runs in a study without scenarios, with the batteries built."""
+    own = len(study.storage)
+    first = np.zeros(plan.modules.shape)
+    first[np.nonzero(plan.modules)] = schedule.study.storage.initial_soc_mwh[own:]
+    found = verify(placed(study, plan.modules, first), schedule)
+    broken = list(profile_rules(study, plan, schedule))
+    cost: dict[str, float] = {}
+    penalty: dict[str, float] = {}
+    if plan.network == "radial":
+        broken += radial_rules(study, schedule)
+        cost, penalty = radial_costs(study, schedule)
+    return replace(
+        found,
+        violations=(*found.violations, *broken),
+        cost={**found.cost, **cost},
+        penalty={**found.penalty, **penalty},
     )
 
 

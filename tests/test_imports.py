@@ -18,7 +18,7 @@ import gridopt
 
 ROOT = Path(__file__).resolve().parents[1]
 
-DATA = "errors arrays grid elements requirements study results"
+DATA = "errors arrays grid feeder elements sites requirements study results"
 MODEL = "errors arrays agents lazy program solution"
 MILP = "linearization cuts highs_model"
 
@@ -30,16 +30,21 @@ MAY_IMPORT = {
     # the study and the plan: they know of no program
     "grid": "errors arrays",
     "elements": "errors arrays grid",
+    "feeder": "errors arrays grid",
+    "sites": "errors arrays grid elements",
     "requirements": "errors arrays",
-    "study": "errors arrays grid elements requirements",
-    "results": "errors arrays grid elements requirements study",
+    "study": "errors arrays grid feeder elements sites requirements",
+    "results": "errors arrays grid feeder elements sites requirements study",
+    "placement": DATA,
     "data": "",
-    "io": f"{DATA} data",
+    "io": f"{DATA} placement data",
+    "siting": f"{DATA} placement io",
     "price_table": DATA,
     "plots": f"{DATA} price_table",
     "security": DATA,
     "rules": f"{DATA} security",
-    "verification": f"{DATA} rules",
+    "placement_rules": f"{DATA} placement rules",
+    "verification": f"{DATA} placement placement_rules rules",
     "ac_power_flow": f"{DATA} io",
     "windows": DATA,
     "rolling": f"{DATA} rules",
@@ -67,8 +72,8 @@ MAY_IMPORT = {
     "solvers": f"{MODEL} {MILP} incumbent compiling solver decomposition lowering sampling "
     "annealing circuits exports",
     # where the two meet: a formulation writes programs and knows of no solver
-    "formulation": f"{DATA} program",
-    "formulations": f"{DATA} agents compiling lazy program formulation",
+    "formulation": f"{DATA} placement program",
+    "formulations": f"{DATA} placement agents compiling lazy program formulation",
     # these bring all together, and nothing above imports them
     "registry": f"errors {MODEL} solver formulation solvers formulations",
     "running": "*",

@@ -48,7 +48,7 @@ def capacity_cuts(
     terms += [
         (part.coefficient, part.columns.T)
         for part in injections
-        if part.kind is Kind.OTHER and (part.coefficient > 0).all()
+        if part.kind not in (Kind.THERMAL, Kind.RENEWABLE) and (part.coefficient > 0).all()
     ]
     terms += [(1.0, columns[:, np.newaxis]) for columns in short.columns]
     b.imply("capacity", *terms, lower=needed + short.required_mw)

@@ -17,6 +17,7 @@ class Kind(Enum):
 
     THERMAL = "thermal"
     RENEWABLE = "renewable"
+    EXCHANGE = "exchange"
     OTHER = "other"
 
 
@@ -113,7 +114,7 @@ def exchange(b: ProgramBuilder, study: Study) -> list[Injection]:
     )
     b.minimize(h * market.price_per_mwh, power)
     b.minimize_product(h * market.slope_per_mw2h / 2.0, power, power)
-    return [Injection(market.bus, np.ones(len(market)), power)]
+    return [Injection(market.bus, np.ones(len(market)), power, Kind.EXCHANGE)]
 
 
 def flexible_demand(b: ProgramBuilder, study: Study) -> list[Injection]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,19 @@ class NetGrid:
         From the index of a bus in service to its position; fused buses share one.
     notes : tuple of str
         What of the network limits nothing.
+    branch_values : array, (L, K)
+        pandapower's conversion of each branch, with MATPOWER's columns.
+    bus_values : array, (B, K)
+        The same of each bus.
+    base_mva : float
     """
 
     grid: Grid
     position: dict[int, int]
     notes: tuple[str, ...] = ()
+    branch_values: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
+    bus_values: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
+    base_mva: float = 1.0
 
     def at(self, buses: pd.Series[Any]) -> IntArray:
         """Return the positions of buses given by index."""
@@ -88,9 +97,20 @@ def read_grid(net: Any, issues: list[Issue]) -> NetGrid:
     grid_bus = _grid_rows(net, rows, branches)
     order = {row: position for position, row in enumerate(grid_bus)}
     kept = branches["from"].isin(order) & branches["to"].isin(order) & (reactance != 0)
-    grid = _grid(net, rows, branches[kept], order, ppc)
+    branches, buses = branches[kept], _bus_values(order, ppc)
+    values = np.real(ppc["branch"][branches.index])
+    grid = _grid(net, rows, branches, order, (values, buses, ppc["baseMVA"]))
     position = {bus: order[row] for bus, row in rows.items()}
-    return NetGrid(grid, position, tuple(_notes(grid)))
+    notes = tuple(_notes(grid))
+    return NetGrid(grid, position, notes, values, buses, float(ppc["baseMVA"]))
+
+
+def _bus_values(order: dict[int, int], ppc: dict[str, Any]) -> FloatArray:
+    known = np.real(ppc["bus"])  # without those that nothing is connected to
+    buses = np.zeros((len(order), known.shape[1]))
+    supplied = np.array(list(order)) < len(known)
+    buses[supplied] = known[np.array(list(order))[supplied]]
+    return buses
 
 
 def _convert(
@@ -203,14 +223,10 @@ def _grid(
     rows: dict[int, int],
     branches: pd.DataFrame,
     order: dict[int, int],
-    ppc: dict[str, Any],
+    converted: tuple[FloatArray, FloatArray, float],
 ) -> Grid:
-    values = np.real(ppc["branch"][branches.index])
+    values, buses, base_mva = converted
     tap = np.where(values[:, TAP] == 0, 1.0, values[:, TAP])
-    known = np.real(ppc["bus"])  # without those that nothing is connected to
-    buses = np.zeros((len(order), known.shape[1]))
-    supplied = np.array(list(order)) < len(known)
-    buses[supplied] = known[np.array(list(order))[supplied]]
     reference = np.flatnonzero(buses[:, BUS_TYPE] == REFERENCE)
     return Grid(
         bus_name=_bus_names(net, rows, branches, order),
@@ -218,7 +234,7 @@ def _grid(
         to_bus=np.array([order[row] for row in branches["to"]], dtype=np.int64),
         branch_element=_keys(branches),
         branch_name=tuple(branches["name"]),
-        susceptance_mw=ppc["baseMVA"] / (values[:, REACTANCE] * tap),
+        susceptance_mw=base_mva / (values[:, REACTANCE] * tap),
         shift_rad=np.deg2rad(values[:, SHIFT]),
         rating_mw=branches["rating"].to_numpy(dtype=np.float64),
         shunt_mw=buses[:, BUS_GS],

@@ -20,6 +20,7 @@ from gridopt.arrays import FloatArray
 from gridopt.errors import Issue, StudyError, UnknownNameError, attempt, collected
 from gridopt.io.net_demand import available_mw, column_issues, demand_mw, net_loads
 from gridopt.io.net_file import load_net
+from gridopt.io.net_feeder import read_feeder
 from gridopt.io.net_grid import NetGrid, read_grid
 from gridopt.io.net_infeeds import (
     cost_issues,
@@ -208,6 +209,7 @@ class _Reader:
                 unserved_cost_per_mwh=unserved_cost_per_mwh,
                 surplus_cost_per_mwh=surplus_cost_per_mwh,
                 assumptions=tuple(self.notes),
+                feeder=None if self.issues else read_feeder(self.net, grid),
                 net=self.net,
                 **parts,
             ),

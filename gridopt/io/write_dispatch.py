@@ -19,6 +19,7 @@ from gridopt.io.net_demand import fixed_demand_mw, net_loads
 from gridopt.io.net_grid import read_grid
 from gridopt.io.net_tables import flags, numbers
 from gridopt.io.plan_files import replacing
+from gridopt.placement import BATTERY
 from gridopt.results import Schedule
 from gridopt.study import Study
 
@@ -93,6 +94,7 @@ class DispatchWriter:
         if issues or grid.grid.bus_name != study.grid.bus_name:
             raise GridoptError("the net is not the one that the study was read from")
         self._position = grid.position
+        self._batteries: dict[ElementKey, ElementKey] = {}
         self._bus_of = {row: bus for bus, row in reversed(grid.position.items())}
         self._fixed_mw = fixed_demand_mw(net, grid)
         loads = net_loads(net)
@@ -105,6 +107,7 @@ class DispatchWriter:
         self._p_mw = loads["p_mw"].to_numpy(dtype=np.float64)
         self._q_mvar = numbers(table, "q_mvar", 0.0) * numbers(table, "scaling", 1.0)
         self._loads = loads.index
+        self._add_batteries()
 
     def write(self, schedule: Schedule, period: int) -> None:
         """Write one period of a schedule of the study."""
@@ -117,7 +120,8 @@ class DispatchWriter:
                 self._set(key, float(schedule.import_mw[row, period]))
         for row, key in enumerate(self.study.storage.element):
             self._set(
-                key, float(schedule.charge_mw[row, period] - schedule.discharge_mw[row, period])
+                self._batteries.get(key, key),
+                float(schedule.charge_mw[row, period] - schedule.discharge_mw[row, period]),
             )
         self._write_demand(
             self.study.demand_mw[:, period]
@@ -125,6 +129,25 @@ class DispatchWriter:
             + schedule.surplus_mw[:, period]
             - self._fixed_mw
         )
+
+    def _add_batteries(self) -> None:
+        """Create batteries that were placed as storage of the net, once."""
+        stored = self.study.storage
+        for row, key in enumerate(stored.element):
+            if key[0] != BATTERY:
+                continue
+            index = pp.create_storage(
+                self.net,
+                self._bus_of[int(stored.bus[row])],
+                p_mw=0.0,
+                max_e_mwh=float(stored.energy_max_mwh[row]),
+                min_e_mwh=float(stored.energy_min_mwh[row]),
+                max_p_mw=float(stored.charge_max_mw[row]),
+                min_p_mw=-float(stored.discharge_max_mw[row]),
+                name=stored.name[row],
+                controllable=True,
+            )
+            self._batteries[key] = ("storage", int(index))
 
     def _write_units(self, schedule: Schedule, period: int) -> None:
         """Write units and infeeds; a machine that gives nothing is not running."""
@@ -195,7 +218,7 @@ def _check(net: Any, study: Study) -> None:
         f"{element} {index}"
         for group in groups
         for element, index in group.element
-        if element != NEIGHBOR
+        if element not in (NEIGHBOR, BATTERY)
         if not isinstance(net.get(element), pd.DataFrame) or index not in net[element].index
     ]
     if missing:

@@ -1,0 +1,125 @@
+"""The decoded placement: which batteries stand where, and how everything runs with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gridopt.arrays import FloatArray, IntArray, frozen
+from gridopt.elements import NO_BUS, Storage
+from gridopt.results import Plan, Schedule
+from gridopt.study import Study
+
+BATTERY = "battery"
+"""Element type of a battery that was placed: the net has none of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A battery-placement plan.
+
+    Parameters
+    ----------
+    study : Study
+        What it was made for, with its candidate sites.
+    modules : array of int, (C, M)
+        Modules of each kind at each candidate.
+    schedules : tuple of Schedule
+        How everything runs: one for each scenario of the study, or one. Each is of a study in
+        which the batteries are storage: see `placed`.
+    network : str
+        ``"copperplate"``, ``"dc"`` or ``"radial"``: which limits are among its rules.
+    """
+
+    study: Study
+    modules: IntArray
+    schedules: tuple[Schedule, ...]
+    network: str = "copperplate"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modules", frozen(self.modules, np.int64))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenarios; one empty name where there are none."""
+        return tuple(scenario.name for scenario in self.study.scenarios) or ("",)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row for each site and kind: the table of ``placement.csv``.
+
+        Returns
+        -------
+        DataFrame
+            Columns bus, module, modules, power_mw, energy_mwh, investment_cost.
+        """
+        sites, kinds = self.study.sites, self.study.sites.modules
+        site, kind = np.nonzero(self.modules)
+        count = self.modules[site, kind]
+        return pd.DataFrame(
+            {
+                "bus": [self.study.grid.bus_name[bus] for bus in sites.bus[site]],
+                "module": [kinds.name[m] for m in kind],
+                "modules": count,
+                "power_mw": count * kinds.power_mw[kind],
+                "energy_mwh": count * kinds.energy_mwh[kind],
+                "investment_cost": count * kinds.investment_cost[kind],
+            }
+        )
+
+    def dispatch(self) -> pd.DataFrame:
+        """Return time × element as `Schedule.dispatch` does, after its scenario where several."""
+        tables = [schedule.dispatch() for schedule in self.schedules]
+        if len(tables) == 1:
+            return tables[0]
+        return pd.concat(tables, keys=self.names, names=["scenario", self.study.time.name])
+
+
+def placed(study: Study, modules: IntArray, initial_soc_mwh: FloatArray) -> Study:
+    """Return a study without scenarios in which the batteries built are storage.
+
+    Parameters
+    ----------
+    study : Study
+    modules : array of int, (C, M)
+    initial_soc_mwh : array, (C, M)
+        What those of a kind at a site hold before the first period.
+
+    Returns
+    -------
+    Study
+        The batteries come after its own storage, candidates first, and need not be left fuller
+        than they were. Without candidate sites.
+    """
+    kinds, (site, kind) = study.sites.modules, np.nonzero(modules)
+    count, bus = modules[site, kind], study.sites.bus[site]
+    own = study.storage
+    names = [f"{kinds.name[m]} at {study.grid.bus_name[b]}" for m, b in zip(kind, bus, strict=True)]
+    built = Storage(
+        element=tuple((BATTERY, number) for number in range(len(site))),
+        name=tuple(names),
+        bus=bus,
+        charge_max_mw=count * kinds.power_mw[kind],
+        discharge_max_mw=count * kinds.power_mw[kind],
+        energy_min_mwh=np.zeros(len(site)),
+        energy_max_mwh=count * kinds.usable_mwh[kind],
+        initial_soc_mwh=initial_soc_mwh[site, kind],
+        charge_efficiency=kinds.charge_efficiency[kind],
+        discharge_efficiency=kinds.discharge_efficiency[kind],
+        discharge_cost_per_mwh=kinds.degradation_cost_per_mwh[kind],
+    )
+    joined: dict[str, Any] = {
+        item.name: (
+            (*getattr(own, item.name), *getattr(built, item.name))
+            if item.name in ("element", "name")
+            else np.concatenate([getattr(own, item.name), getattr(built, item.name)])
+        )
+        for item in fields(Storage)
+    }
+    return replace(study, storage=Storage(**joined), sites=replace(study.sites, bus=NO_BUS))
+
+
+Outcome = Plan | Placement
+"""What a formulation gives back."""

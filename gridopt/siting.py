@@ -1,0 +1,166 @@
+"""Gives a study its candidate sites for batteries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from gridopt.arrays import FloatArray
+from gridopt.errors import Issue, StudyError
+from gridopt.io.battery_modules import read_modules
+from gridopt.io.candidate_buses import Candidates, candidate_buses
+from gridopt.sites import BatteryModules, Sites
+from gridopt.study import Study
+
+DEFAULT_MODULE = "li_ion_1mw_2h"
+
+DAY_H = 24.0
+
+
+def with_sites(
+    study: Study,
+    candidates: Candidates | None = None,
+    modules: BatteryModules | Sequence[str] | str | None = None,
+    *,
+    count: int | None = None,
+    budget: float | None = None,
+    modules_max: int = 1,
+    modules_min: int = 1,
+    operation: Literal["optimized", "profile"] = "optimized",
+    catalogue: pd.DataFrame | str | Path | None = None,
+    loss_cost_per_mwh: float | None = None,
+    voltage_cost_per_pu_h: float | None = None,
+    overload_cost_per_mwh: float | None = None,
+    peak_cost_per_mw: float = 0.0,
+    vm_min_pu: float | None = None,
+    vm_max_pu: float | None = None,
+) -> Study:
+    """Return a study with sites where batteries may be built.
+
+    Parameters
+    ----------
+    study : Study
+    candidates : sequence or path, optional
+        Buses by index in the net or by name, or a CSV file with a column ``bus``; every bus
+        where not given.
+    modules : BatteryModules, or names, optional
+        Kinds of battery, or their names in the catalogue; one of 1 MW and 2 MWh where not given.
+    count : int, optional
+        How many sites get a battery; any number where not given.
+    budget : float, optional
+        Most that all batteries together may cost to buy.
+    modules_max, modules_min : int
+        Most modules at a site, and fewest at one that gets a battery.
+    operation : {"optimized", "profile"}
+        Whether batteries run as is best for the objective, or each by the same profile: once a
+        day empty at full power where the demand of the system is highest, full where it is lowest.
+    catalogue : DataFrame or path, optional
+        See `gridopt.io.battery_modules.read_modules`.
+    loss_cost_per_mwh : float, optional
+        Price of losses on radial grids; what energy costs at the reference bus where not given.
+    voltage_cost_per_pu_h, overload_cost_per_mwh : float, optional
+        Prices of voltage outside of its band and of flow above its rating, on radial grids; where
+        not given, nothing may be.
+    peak_cost_per_mw : float
+        Price of the highest power taken at the reference bus.
+    vm_min_pu, vm_max_pu : float, optional
+        Voltage band of all buses in place of the net's, on radial grids.
+
+    Raises
+    ------
+    StudyError
+        With every fault found.
+    UnknownNameError
+        For a module that the catalogue has not.
+    """
+    bus = candidate_buses(study, candidates)
+    if not isinstance(modules, BatteryModules):
+        names = (modules,) if isinstance(modules, str) else tuple(modules or (DEFAULT_MODULE,))
+        modules = read_modules(names, catalogue)
+    notes: list[str] = []
+    feeder = study.feeder
+    if feeder is not None:
+        low = feeder.vm_min_pu if vm_min_pu is None else np.full(len(feeder.vm_min_pu), vm_min_pu)
+        high = feeder.vm_max_pu if vm_max_pu is None else np.full(len(feeder.vm_max_pu), vm_max_pu)
+        feeder = replace(feeder, vm_min_pu=low, vm_max_pu=high)
+    elif vm_min_pu is not None or vm_max_pu is not None:
+        expected = "a radial grid: the study has no feeder"
+        raise StudyError([Issue("battery sites", "voltage band", "given", expected)])
+    losses = np.zeros(0)
+    if feeder is not None:
+        losses = _loss_cost(study, loss_cost_per_mwh, notes)
+    profile = np.zeros((0, 0))
+    if operation == "profile":
+        profile = daily_profile(study, modules)
+        notes.append("batteries run by one profile: empty at the highest demand of each day")
+    sites = Sites(
+        bus=bus,
+        modules=modules,
+        count=count,
+        budget=budget,
+        modules_max=modules_max,
+        modules_min=modules_min,
+        profile=profile,
+        loss_cost_per_mwh=losses,
+        voltage_cost_per_pu_h=np.inf if voltage_cost_per_pu_h is None else voltage_cost_per_pu_h,
+        overload_cost_per_mwh=np.inf if overload_cost_per_mwh is None else overload_cost_per_mwh,
+        peak_cost_per_mw=peak_cost_per_mw,
+    )
+    assumptions = (*study.assumptions, *notes)
+    return replace(study, sites=sites, feeder=feeder, assumptions=assumptions)
+
+
+def daily_profile(study: Study, modules: BatteryModules) -> FloatArray:
+    """Return how modules run that serve the day's peak, in shares of their power, (M, T).
+
+    Each is emptied once a day at full power in the hours of the highest demand of the system, and
+    filled in those of the lowest; a part of a day at the end counts as a day.
+    """
+    T, h = study.n_periods, study.period_h
+    demand = study.total_demand_mw
+    profile = np.zeros((len(modules), T))
+    for first in range(0, T, max(round(DAY_H / h), 1)):
+        day = np.arange(first, min(first + max(round(DAY_H / h), 1), T))
+        high, low = day[np.argsort(-demand[day], kind="stable")], day[np.argsort(demand[day], kind="stable")]
+        for m in range(len(modules)):
+            usable, power = float(modules.usable_mwh[m]), float(modules.power_mw[m])
+            out_h = usable * modules.discharge_efficiency[m] / power / h
+            in_h = usable / modules.charge_efficiency[m] / power / h
+            share = min(1.0, len(day) / (out_h + in_h + 2.0))  # both must fit into the day
+            _fill(profile[m], high, out_h * share, 1.0)
+            _fill(profile[m], low, in_h * share, -1.0)
+    return profile
+
+
+def _fill(profile: FloatArray, periods: np.ndarray, count: float, value: float) -> None:
+    """Set the first `count` periods to a value, the last of them in part."""
+    for t in periods:
+        if count <= 0.0:
+            return
+        profile[t] = value * min(count, 1.0)
+        count -= 1.0
+
+
+def _loss_cost(study: Study, given: float | None, notes: list[str]) -> FloatArray:
+    """Return the price of losses in each period, (T,): given, or that of energy."""
+    T, here = study.n_periods, study.grid.reference_bus
+    if given is not None:
+        return np.full(T, given)
+    trade = np.flatnonzero(study.exchange.bus == here)
+    if len(trade):
+        notes.append("losses cost what trade at the reference bus costs")
+        return np.maximum(study.exchange.price_per_mwh[trade[0]], 0.0)
+    units = np.flatnonzero(study.thermal.bus == here)
+    if not len(units):
+        notes.append("losses cost nothing: energy has no price at the reference bus")
+        return np.zeros(0)
+    curve = study.thermal.cost[units[0]]
+    half = (curve.power_mw[0] + curve.power_mw[-1]) / 2.0
+    price = float(curve.slopes_per_mwh.mean()) + 2.0 * curve.quadratic * half
+    notes.append(f"losses cost {price:g} a MWh: what {study.thermal.name[units[0]]} costs")
+    return np.full(T, max(price, 0.0))
