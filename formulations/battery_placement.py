@@ -16,6 +16,7 @@ from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import Issue, OptionError, StudyError
 from gridopt.formulation import Formulation
 from gridopt.formulations.blocks.commitment import Commitment
+from gridopt.formulations.blocks.compact_sites import CompactSites
 from gridopt.formulations.blocks.network import network_limits, network_notes
 from gridopt.formulations.blocks.radial import radial_limits
 from gridopt.formulations.blocks.sites import Choice, batteries, below_peak, peak, site_choice
@@ -87,7 +88,14 @@ class BatteryPlacement(Formulation):
         for scenario in study.scenarios:
             with b.scope(suffix(scenario), scenario.probability):
                 self._operation(b, study.in_scenario(scenario), unit, choice, highest)
-        return b.program()
+        program = b.program()
+        if self.network_of(study) != "radial":
+            return program
+        parts = tuple(
+            (study.in_scenario(it), suffix(it), it.probability) for it in study.scenarios
+        )
+        compact = CompactSites(study, program, parts or ((study, "", 1.0),))
+        return replace(program, compact=compact)
 
     @property
     def _system(self) -> UnitCommitment:

@@ -1,0 +1,261 @@
+"""The compact form of a placement on a radial grid: numbers of modules alone, all else eliminated.
+
+Near an answer, each module at site i gives p_it: by its profile, or as its like run there. Flows
+and squared voltages are then affine in the numbers n (see `gridopt.feeder`), so that
+
+- losses are quadratic in n as they stand, J_ij = Σ_t ρ_t p_it p_jt R_ij, with R_ij the resistance
+  of the common path from the reference bus (Baran & Wu 1989, doi 10.1109/61.25627);
+- what lies beyond a priced limit, max(0, z) with z affine in n, is z/2 + z²/4|a| + |a|/4, which
+  touches it at the answer's z = a and lies above it elsewhere (Hunter & Lange 2004, "A tutorial on
+  MM algorithms", doi 10.1198/0003130042836): made anew at each better answer;
+- energy counts at what one more MW costs at the answer.
+
+No penalty but for the number of sites and the budget, where the sampler does not keep them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.formulations.blocks.radial import flow_limit_mw, vm2_band
+from gridopt.formulations.blocks.sites import site_choice
+from gridopt.program import Compact, CompactModel, Program, ProgramBuilder
+from gridopt.study import Study
+
+NEAREST_PU2, NEAREST_MW = 1e-3, 1e-2
+"""Least distance |a| from a limit that a quadratic is made at, so that its weight stays bounded."""
+
+BUILT = 1e-3
+"""Modules from which a relaxation tells how they run."""
+
+
+@dataclass(frozen=True, eq=False)
+class CompactSites(Compact):
+    """The compact form of a study with a feeder.
+
+    Parameters
+    ----------
+    study : Study
+    program : Program
+        The whole program of the study.
+    parts : tuple of (Study, str, float)
+        The study in each scenario, what names of its blocks end with, and its probability.
+    """
+
+    study: Study
+    program: Program
+    parts: tuple[tuple[Study, str, float], ...]
+
+    @property
+    def columns(self) -> IntArray:
+        """Columns of modules and sites in the whole program."""
+        blocks = [name for name in ("modules", "site") if name in self.program.variables]
+        return np.concatenate([self.program.columns(name).ravel() for name in blocks])
+
+    def near(self, x: FloatArray, lower: FloatArray, upper: FloatArray) -> CompactModel:
+        """Return the quadratic program over modules and sites: see the module."""
+        b = ProgramBuilder()
+        number = site_choice(b, self.study).modules.ravel()
+        for part, ending, weight in self.parts:
+            with b.scope(ending, weight):
+                self._operation(b, number, part, x, ending)
+        return CompactModel(b.program(), {})
+
+    def repaired(self, decisions: FloatArray) -> FloatArray:
+        """Return numbers of modules that keep the number of sites, its limits and the budget.
+
+        Sites that are too many go, and those that lack come, in the order of the candidates.
+        """
+        sites = self.study.sites
+        shape = len(sites), len(sites.modules)
+        size = shape[0] * shape[1]
+        number = np.rint(decisions[:size]).reshape(shape)
+        self._within_site(number)
+        built = np.flatnonzero(number.sum(axis=1))
+        wanted = len(built) if sites.count is None else sites.count
+        number[built[wanted:]] = 0.0
+        free = np.flatnonzero(number.sum(axis=1) == 0.0)
+        cheapest = int(np.argmin(sites.modules.investment_cost))
+        number[free[: max(wanted - len(built), 0)], cheapest] = sites.modules_min
+        site = (number.sum(axis=1) > 0.0).astype(np.float64)
+        return np.concatenate([number.ravel(), site])[: len(decisions)]
+
+    def _within_site(self, number: FloatArray) -> None:
+        sites = self.study.sites
+        for c in range(len(number)):
+            while number[c].sum() > sites.modules_max:
+                number[c, int(np.argmax(number[c]))] -= 1.0
+            if 0.0 < number[c].sum() < sites.modules_min:
+                number[c, int(np.argmax(number[c]))] += sites.modules_min - number[c].sum()
+
+    def _operation(
+        self, b: ProgramBuilder, number: IntArray, study: Study, x: FloatArray, ending: str
+    ) -> None:
+        """Add what one scenario costs."""
+        each_mw = self._each_mw(study, x, ending)
+        built = x[self.program.columns("modules").ravel()]
+        h, kinds = study.period_h, study.sites.modules
+        wear = np.tile(kinds.degradation_cost_per_mwh, len(study.sites))
+        b.minimize(h * wear * np.maximum(each_mw, 0.0).sum(axis=1), number)
+        price = marginal_cost(study, self.program, x, ending)
+        b.minimize(-h * (each_mw @ price), number)
+        flows = _Flows.of(study, each_mw, built, self._infeed_mw(study, x, ending))
+        for weight, constant, factor in flows.squares():
+            _minimize_square(b, number, weight, constant, factor)
+
+    def _each_mw(self, study: Study, x: FloatArray, ending: str) -> FloatArray:
+        """Return what a module at each site and of each kind gives, (C·M, T)."""
+        sites, kinds = study.sites, study.sites.modules
+        if not sites.is_optimized:
+            return np.tile(kinds.power_mw[:, np.newaxis] * sites.profile, (len(sites), 1))
+        given = self.program.value(f"battery_discharge_mw{ending}", x)
+        given = given - self.program.value(f"battery_charge_mw{ending}", x)
+        built = x[self.program.columns("modules").ravel()]
+        known = built > BUILT
+        shape = len(sites), len(kinds), study.n_periods
+        each = np.divide(
+            given, built[:, np.newaxis], out=np.zeros_like(given), where=known[:, np.newaxis]
+        ).reshape(shape)
+        share = known.reshape(shape[:2]).sum(axis=0)
+        mean = each.sum(axis=0) / np.maximum(share, 1)[:, np.newaxis]
+        return np.where(known.reshape(shape[:2])[:, :, np.newaxis], each, mean).reshape(-1, shape[2])
+
+    def _infeed_mw(self, study: Study, x: FloatArray, ending: str) -> FloatArray:
+        """Return what is fed in beside the batteries at `x`, (B, T), at the reference bus or not."""
+        infeed = np.zeros((study.grid.n_buses, study.n_periods))
+        value, known = self.program.value, self.program.variables
+        on = value("on", x)
+        power = study.thermal.p_min_mw[:, np.newaxis] * on + value(f"above_min_mw{ending}", x)
+        np.add.at(infeed, study.thermal.bus, power)
+        every = np.arange(study.grid.n_buses)
+        for name, bus, sign in (
+            ("renewable_mw", study.renewables.bus, 1.0),
+            ("discharge_mw", study.storage.bus, 1.0),
+            ("charge_mw", study.storage.bus, -1.0),
+            ("import_mw", study.exchange.bus, 1.0),
+            ("flexible_mw", study.flexible.bus, -1.0),
+            ("unserved_mw", every, 1.0),
+            ("surplus_mw", every, -1.0),
+        ):
+            if f"{name}{ending}" in known:
+                np.add.at(infeed, bus, sign * value(f"{name}{ending}", x))
+        return infeed
+
+
+def marginal_cost(study: Study, program: Program, x: FloatArray, ending: str) -> FloatArray:
+    """Return what one more MW at the reference bus costs at `x`, (T,): trade, else the unit there."""
+    here = study.grid.reference_bus
+    for row in np.flatnonzero(study.exchange.bus == here):
+        bought = program.value(f"import_mw{ending}", x)[row]
+        market = study.exchange
+        return np.asarray(market.price_per_mwh[row] + market.slope_per_mw2h[row] * bought)
+    for row in np.flatnonzero(study.thermal.bus == here):
+        curve = study.thermal.cost[row]
+        p_mw = program.value(f"above_min_mw{ending}", x)[row] + curve.power_mw[0]
+        place = np.searchsorted(np.asarray(curve.power_mw)[1:-1], p_mw)
+        return np.asarray(curve.slopes_per_mwh[place] + 2.0 * curve.quadratic * p_mw)
+    return np.zeros(study.n_periods)
+
+
+@dataclass(frozen=True, eq=False)
+class _Flows:
+    """Flows and squared voltages near an answer: constant + factor · n.
+
+    Parameters
+    ----------
+    study : Study
+    each_mw : array, (C·M, T)
+    built : array, (C·M,)
+        The answer's n.
+    p_mw, q_mvar : array, (L, T)
+        Without batteries.
+    """
+
+    study: Study
+    each_mw: FloatArray
+    built: FloatArray
+    p_mw: FloatArray
+    q_mvar: FloatArray
+
+    @staticmethod
+    def of(study: Study, each_mw: FloatArray, built: FloatArray, infeed_mw: FloatArray) -> _Flows:
+        feeder = study.feeder
+        assert feeder is not None
+        taken = study.demand_mw + study.grid.shunt_mw[:, np.newaxis] - infeed_mw
+        q_mvar = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw))
+        return _Flows(study, each_mw, built, feeder.flows(taken), q_mvar)
+
+    @cached_property
+    def below(self) -> BoolArray:
+        """Whether a site is fed through a branch, (L, C·M)."""
+        study, feeder = self.study, self.study.feeder
+        assert feeder is not None
+        at = np.zeros((study.grid.n_buses, len(self.each_mw)))
+        kinds = len(study.sites.modules)
+        at[np.repeat(study.sites.bus, kinds), np.arange(len(self.each_mw))] = 1.0
+        return np.asarray(feeder.flows(at) > 0.0)
+
+    def squares(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Yield terms Σ weight · (constant + factor · n)² as (k,), (k,) and (k, C·M) arrays."""
+        study, feeder = self.study, self.study.feeder
+        assert feeder is not None
+        h, sites = study.period_h, study.sites
+        correction = feeder.correction(study.n_periods)
+        for t in range(study.n_periods):
+            effect = np.where(self.below, -self.each_mw[:, t], 0.0)
+            if len(sites.loss_cost_per_mwh):
+                price = h * sites.loss_cost_per_mwh[t] * feeder.loss_mw_per_mva2
+                yield price, self.p_mw[:, t], effect
+            if np.isfinite(sites.voltage_cost_per_pu_h):
+                yield from self._voltage(t, effect)
+            if np.isfinite(sites.overload_cost_per_mwh):
+                most = flow_limit_mw(feeder, self.q_mvar, correction)[:, t]
+                rated = np.isfinite(most)
+                for sign in (1.0, -1.0):
+                    beyond = sign * self.p_mw[rated, t] - most[rated]
+                    cost = np.full(len(beyond), h * sites.overload_cost_per_mwh)
+                    yield self._hinge(cost, beyond, sign * effect[rated], NEAREST_MW)
+
+    def _voltage(
+        self, t: int, effect: FloatArray
+    ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        study, feeder = self.study, self.study.feeder
+        assert feeder is not None
+        correction = feeder.correction(study.n_periods).vm2_pu2
+        low, high = (edge[:, t] for edge in vm2_band(feeder, correction))
+        p, q = self.p_mw[:, t : t + 1], self.q_mvar[:, t : t + 1]
+        vm2 = feeder.vm2(p, q, np.zeros((study.grid.n_buses, 1)))[:, 0]
+        none = np.zeros((feeder.grid.n_branches, effect.shape[1]))
+        still = np.zeros((study.grid.n_buses, effect.shape[1]))
+        slope = feeder.vm2(effect, none, still) - feeder.vm2(none, none, still)
+        cost = study.period_h * study.sites.voltage_cost_per_pu_h
+        for sign, edge, limit in ((-1.0, feeder.vm_min_pu, low), (1.0, feeder.vm_max_pu, high)):
+            at = np.isfinite(limit) & (edge > 0.0)
+            at[study.grid.reference_bus] = False
+            beyond = sign * (vm2[at] - limit[at])
+            yield self._hinge(cost / (2.0 * edge[at]), beyond, sign * slope[at], NEAREST_PU2)
+
+    def _hinge(
+        self, cost: FloatArray, constant: FloatArray, factor: FloatArray, nearest: float
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return cost · max(0, z), z = constant + factor · n, as the square that touches it.
+
+        z/2 + z²/4|a| + |a|/4 = (z + |a|)² / 4|a|.
+        """
+        a = np.maximum(np.abs(constant + factor @ self.built), nearest)
+        return cost / (4.0 * a), constant + a, factor
+
+
+def _minimize_square(
+    b: ProgramBuilder, number: IntArray, weight: FloatArray, constant: FloatArray, factor: FloatArray
+) -> None:
+    """Add Σ weight · (constant + factor · n)²."""
+    scaled = weight[:, np.newaxis] * factor
+    b.minimize_product(factor.T @ scaled, number[:, np.newaxis], number[np.newaxis])
+    b.minimize(2.0 * (constant @ scaled), number)
+    b.minimize_constant(float(weight @ constant**2))
