@@ -1,0 +1,256 @@
+"""Places batteries, and solves again until AC power flow agrees with what they were placed by.
+
+LinDistFlow has no losses in its flows, so that its voltages are a little high. The difference from
+an AC power flow at the last answer corrects the model of the next one. At its own answer a
+corrected model is exact: its cost there is the cost with AC power flow.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gridopt.ac_power_flow import PowerFlow, power_flow
+from gridopt.arrays import FloatArray
+from gridopt.errors import GridoptError
+from gridopt.feeder import Correction, Feeder
+from gridopt.formulation import Formulation
+from gridopt.io.net_grid import read_grid
+from gridopt.placement import Placement
+from gridopt.results import Schedule
+from gridopt.running import Run, resolve, solve
+from gridopt.solver import ProgressCallback, Solver
+from gridopt.solvers.highs import HiGHS
+from gridopt.study import Study
+from gridopt.verification import Verification, verify
+
+ROUNDS = 5
+"""Times at most that batteries are placed anew with a corrected model."""
+
+AGREED = 1e-4
+"""Relative difference of the model's cost from that with AC power flow at which the two agree."""
+
+LEAST_LOADING = 1e-3
+"""Share of a rating below which a branch's loading has no meaningful ratio."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A placement with AC power flow of every period.
+
+    Parameters
+    ----------
+    placement : Placement
+    verification : Verification
+        Judged by the study; on a radial grid with losses, voltages and loadings of AC power flow.
+    flows : tuple of PowerFlow
+        One for each scenario, or one; empty where the study holds no net.
+    """
+
+    placement: Placement
+    verification: Verification
+    flows: tuple[PowerFlow, ...]
+
+    @property
+    def cost(self) -> float:
+        """Cost with AC power flow; inf where a rule is broken."""
+        found = self.verification
+        return found.total_cost if found.is_feasible else float("inf")
+
+
+@dataclass(frozen=True, eq=False)
+class Placing:
+    """What placing batteries came to.
+
+    Parameters
+    ----------
+    run : Run
+        The last one, or the best by AC power flow; on a radial grid of a study with corrections.
+    before, after : Checked
+        Without batteries, and with those placed.
+    rounds : int
+        Times that batteries were placed.
+    """
+
+    run: Run
+    before: Checked | None
+    after: Checked | None
+    rounds: int
+
+    def summary(self) -> dict[str, Any]:
+        """Return the record of the run, with what AC power flow says, as plain JSON values."""
+        return {
+            **self.run.summary(),
+            "rounds_with_ac": self.rounds,
+            "before": None if self.before is None else _record(self.before),
+            "after": None if self.after is None else _record(self.after),
+        }
+
+
+def _record(checked: Checked) -> dict[str, Any]:
+    found = checked.verification
+    return {
+        "feasible": found.is_feasible,
+        "cost": found.total_cost,
+        "cost_items": {**found.cost, **found.penalty},
+        "violations": found.counts(),
+        "power_flow": [flow.summary() for flow in checked.flows],
+    }
+
+
+def place(
+    study: Study,
+    solver: Solver | str = "highs",
+    formulation: Formulation | str = "battery_placement",
+    *,
+    rounds: int = ROUNDS,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> Placing:
+    """Place batteries, and check them by AC power flow.
+
+    On radial grids the batteries are placed anew, with the model corrected where AC power flow
+    differs from it, until both agree on the cost; where they do not, the round counts that is best
+    by AC power flow.
+
+    Parameters
+    ----------
+    study : Study
+        With candidate sites: see `gridopt.with_sites`.
+    solver, formulation, progress, **options
+        As for `gridopt.solve`.
+    rounds : int
+        Most times that batteries are placed.
+
+    Raises
+    ------
+    GridoptError
+        Where AC power flow does not converge without batteries, naming the periods.
+    """
+    problem, method = resolve(formulation, solver, options)
+    before = without_batteries(study, problem)
+    if before is None or not before.flows or study.feeder is None:
+        run = solve(study, problem, method, progress=progress)
+        return Placing(run, before, checked(study, run.plan), 1)
+    now = corrected(study, before.placement.schedules, before.flows)
+    found: list[tuple[Run, Checked | None]] = []
+    while len(found) < rounds:
+        run = solve(now, problem, method, progress=progress)
+        after = checked(now, run.plan)
+        found.append((run, after))
+        if after is None or not _is_converged(after.flows):
+            break
+        if abs(after.cost - run.cost) <= AGREED * abs(run.cost):
+            return Placing(run, before, after, len(found))
+        now = corrected(study, after.placement.schedules, after.flows)
+    run, after = min(found, key=lambda one: _cost(one[1]))
+    return Placing(run, before, after, len(found))
+
+
+def _cost(found: Checked | None) -> float:
+    return float("inf") if found is None else found.cost
+
+
+def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
+    """Return how everything runs without batteries; None where nothing is feasible then."""
+    bare = replace(study, sites=replace(study.sites, count=0, modules_min=1))
+    run = solve(bare, formulation, HiGHS(gap=1e-4))
+    found = checked(bare, run.plan)
+    if found is not None:
+        silent = [
+            str(flow.study.time[t])
+            for flow in found.flows
+            for t in np.flatnonzero(~flow.converged)
+        ]
+        if silent:
+            more = f" and {len(silent) - 6} more" if len(silent) > 6 else ""
+            raise GridoptError(
+                "AC power flow of the net without batteries does not converge in "
+                f"{len(silent)} periods: {', '.join(silent[:6])}{more}"
+            )
+    return found
+
+
+def checked(study: Study, plan: object) -> Checked | None:
+    """Return a placement judged with AC power flow, where there is one and a net."""
+    if not isinstance(plan, Placement):
+        return None
+    flows: tuple[PowerFlow, ...] = ()
+    if study.net is not None:
+        flows = tuple(power_flow(part.study, part) for part in plan.schedules)
+    true = study
+    if flows and plan.network == "radial" and _is_converged(flows):
+        true = corrected(study, plan.schedules, flows)
+    return Checked(plan, verify(true, plan), flows)
+
+
+def _is_converged(flows: tuple[PowerFlow, ...]) -> bool:
+    return all(bool(flow.converged.all()) for flow in flows)
+
+
+def corrected(
+    study: Study, schedules: tuple[Schedule, ...], flows: tuple[PowerFlow, ...]
+) -> Study:
+    """Return a radial study whose LinDistFlow is exact at schedules with these power flows."""
+    feeder = study.feeder
+    assert feeder is not None
+    found = tuple(
+        _correction(feeder, schedule, flow) for schedule, flow in zip(schedules, flows, strict=True)
+    )
+    return replace(study, feeder=replace(feeder, corrections=found))
+
+
+def _correction(feeder: Feeder, schedule: Schedule, flow: PowerFlow) -> Correction:
+    study, T = schedule.study, schedule.study.n_periods
+    p_mw = feeder.flows(feeder.grid.shunt_mw[:, np.newaxis] - schedule.injection_mw())
+    q_mvar = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw))
+    none = np.zeros((feeder.grid.n_buses, T))
+    vm2 = _vm_pu(flow) ** 2
+    share = np.hypot(p_mw, q_mvar) / feeder.grid.rating_mw[:, np.newaxis]
+    loading = np.ones_like(share)
+    np.divide(_loading(flow), share, out=loading, where=share > LEAST_LOADING)
+    return Correction(
+        vm2_pu2=vm2 - feeder.vm2(p_mw, q_mvar, none),
+        loading=np.where(np.isfinite(loading), loading, 1.0),
+        loss_mw=flow.loss_mw - feeder.loss_mw(p_mw, q_mvar),
+    )
+
+
+def _vm_pu(flow: PowerFlow) -> FloatArray:
+    """Return the voltage of each bus of the grid, (B, T)."""
+    study = flow.study
+    position = read_grid(copy.deepcopy(study.net), []).position
+    table = flow.buses[flow.buses["bus"].isin(position)]
+    found = np.ones((study.grid.n_buses, study.n_periods))
+    place = table["bus"].map(position).to_numpy()
+    found[place, table["period"].to_numpy()] = table["vm_pu"].to_numpy()
+    return found
+
+
+def _loading(flow: PowerFlow) -> FloatArray:
+    """Return the loading of each branch of the grid in shares of its rating, (L, T)."""
+    study = flow.study
+    row = {key: place for place, key in enumerate(study.grid.branch_element)}
+    table = flow.branches
+    found = np.full((study.grid.n_branches, study.n_periods), np.nan)
+    keys = zip(table["element"], table["index"], strict=True)
+    place = np.array([row.get((str(element), int(index)), -1) for element, index in keys])
+    known = place >= 0
+    period = table["period"].to_numpy()[known]
+    limit = _limit_percent(study)[place[known]]
+    found[place[known], period] = table["loading_percent"].to_numpy()[known] / limit
+    return found
+
+
+def _limit_percent(study: Study) -> FloatArray:
+    """Return the loading that the rating of each branch stands for, (L,)."""
+    found = np.full(study.grid.n_branches, 100.0)
+    for place, (element, index) in enumerate(study.grid.branch_element):
+        table = study.net[element]
+        if "max_loading_percent" in table:
+            value = float(table.loc[index, "max_loading_percent"])
+            found[place] = value if np.isfinite(value) else 100.0
+    return found
