@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gridopt.io.profiles import read_profiles
     from gridopt.io.rts_gmlc import read_rts_gmlc
     from gridopt.io.shipped import kazarlis
+    from gridopt.io.simbench_net import read_simbench
     from gridopt.io.unit_table import read_units
     from gridopt.io.unitcommitment_jl import read_unitcommitment_jl
     from gridopt.io.write_dispatch import write_dispatch
@@ -75,6 +76,7 @@ __all__ = [
     "read_plan",
     "read_profiles",
     "read_rts_gmlc",
+    "read_simbench",
     "read_unitcommitment_jl",
     "read_units",
     "simulate",
@@ -125,6 +127,7 @@ _HOME = {
     "read_plan": "gridopt.io.plan_files",
     "read_profiles": "gridopt.io.profiles",
     "read_rts_gmlc": "gridopt.io.rts_gmlc",
+    "read_simbench": "gridopt.io.simbench_net",
     "read_unitcommitment_jl": "gridopt.io.unitcommitment_jl",
     "read_units": "gridopt.io.unit_table",
     "simulate": "gridopt.simulation",

@@ -48,8 +48,8 @@ Case = Annotated[
     str,
     typer.Argument(
         help="rts79, kazarlis10, kazarlis10x2 … kazarlis10x10; the name of a "
-        "pandapower.networks function; or a path: a net (.json, .m), or an instance of pglib-uc, "
-        "UnitCommitment.jl (.json, .json.gz) or RTS-GMLC (folder)."
+        "pandapower.networks function; simbench:CODE; or a path: a net (.json, .m), or an instance "
+        "of pglib-uc, UnitCommitment.jl (.json, .json.gz) or RTS-GMLC (folder)."
     ),
 ]
 Profiles = Annotated[

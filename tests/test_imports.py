@@ -90,7 +90,8 @@ MAY_IMPORT = {
 ONLY_IN = {
     # package: the modules or folders that may import it
     "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
-    "io.write_dispatch",
+    "io.simbench_net io.write_dispatch",
+    "simbench": "io.simbench_net",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers sampling.presolve exports.dimod_models",
     "numba": "compiling annealing",

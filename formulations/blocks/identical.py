@@ -51,7 +51,7 @@ def merged(study: Study, groups: list[IntArray]) -> tuple[Study, FloatArray]:
 
     The study is for the blocks only: by itself it has too little capacity.
     """
-    first = np.array([group[0] for group in groups])
+    first = np.array([group[0] for group in groups], dtype=np.int64)
     reserves, limits = copy.copy(study.reserves), copy.copy(study.energy_limits)
     for name in ("offer_max_mw", "offer_cost_per_mwh"):
         object.__setattr__(reserves, name, getattr(reserves, name)[:, first])
@@ -139,7 +139,7 @@ def _mergeable(study: Study) -> BoolArray:
     width = units.p_max_mw - units.p_min_mw
     slow = np.minimum(units.ramp_up_mw_per_h, units.ramp_down_mw_per_h) * h < width
     limited = np.minimum(units.startup_ramp_mw, units.shutdown_ramp_mw) < units.p_max_mw
-    curved = np.array([curve.quadratic > 0 for curve in units.cost])
+    curved = np.array([curve.quadratic > 0 for curve in units.cost], dtype=np.bool_)
     special = study.reserves.products(NONSPINNING, REGULATION_DOWN)
     offered = (study.reserves.offer_max_mw[special] > 0).any(axis=0)
     offer_binds = (study.reserves.offer_max_mw < width).any(axis=0)
@@ -149,7 +149,8 @@ def _mergeable(study: Study) -> BoolArray:
         [
             startup.cost[-1] > 2 * startup.at(off_h) * (1 + 1e-9)
             for startup, off_h in zip(units.startup_cost, warmest, strict=True)
-        ]
+        ],
+        dtype=np.bool_,
     )
     fits = ~offered & (~offer_binds | none_at_all)
     return np.asarray(~slow & ~(curved & limited) & fits & ~swaps)

@@ -37,6 +37,9 @@ FORMATS: Mapping[Callable[..., Study], frozenset[str]] = {
 }
 """JSON formats that bring hours and reserve of their own: reader, and fields that tell them."""
 
+SIMBENCH = "simbench:"
+"""What a SimBench code follows in the name of a case."""
+
 _KAZARLIS = re.compile(r"kazarlis10(?:x([1-9]|10))?")
 
 
@@ -61,14 +64,16 @@ def load_case(
         ``rts79``; ``kazarlis10``, ``kazarlis10x2`` … ``kazarlis10x10``; the name of a
         ``pandapower.networks`` function; a path to a net (``.json``, ``.m``) or to an
         instance of pglib-uc or UnitCommitment.jl (``.json``, ``.json.gz``), told apart by what
-        is in the file; the source folder of RTS-GMLC or of a system in its form.
+        is in the file; the source folder of RTS-GMLC or of a system in its form; a SimBench
+        grid, ``simbench:1-MV-urban--0-sw``, see `gridopt.read_simbench`.
     profiles, units : optional
         As for `gridopt.read_pandapower`; they replace what a shipped system brings. Instances
         and source folders take none of these, nor `period_h` and `reserve_fraction`, and an
-        instance no `tz`: they bring their own.
+        instance no `tz`: they bring their own. A SimBench grid takes a `period_h` and a
+        `reserve_fraction`, and none of the others.
     hours, start, period_h, tz, unserved_cost_per_mwh, surplus_cost_per_mwh : optional
-        As for `gridopt.read_pandapower`; of the RTS-79 year and of a source folder 24 hours
-        unless said otherwise.
+        As for `gridopt.read_pandapower`; of the RTS-79 year, of a source folder and of a SimBench
+        grid 24 hours unless said otherwise.
         Of an instance the first `hours`; it can start nowhere else, since it tells the state of
         its units before the first hour only.
     reserve_fraction : float, optional
@@ -84,7 +89,22 @@ def load_case(
         With every fault found.
     UnknownNameError
         Where nothing has that name.
+    NotInstalledError
+        For a SimBench grid without the package ``simbench``.
     """
+    if str(case).startswith(SIMBENCH):
+        return _simbench(
+            str(case),
+            {"profiles": profiles, "units": units, "tz": tz},
+            {
+                "unserved_cost_per_mwh": unserved_cost_per_mwh,
+                "surplus_cost_per_mwh": surplus_cost_per_mwh,
+                "reserve_fraction": reserve_fraction or 0.0,
+            },
+            hours,
+            start,
+            period_h,
+        )
     match = _KAZARLIS.fullmatch(str(case))
     if match:
         return kazarlis(
@@ -151,6 +171,27 @@ def load_case(
             study, reserves=Reserves.spinning(np.full(study.n_periods, RTS79_RESERVE_MW))
         )
     return study
+
+
+def _simbench(
+    case: str,
+    given: Mapping[str, Any],
+    options: Mapping[str, Any],
+    hours: float | None,
+    start: int,
+    period_h: float | None,
+) -> Study:
+    from gridopt.io.simbench_net import STEP_H, read_simbench  # imports pandapower
+
+    span: dict[str, Any] = {
+        "hours": DAY_H if hours is None else hours,
+        "start": start,
+        "period_h": STEP_H if period_h is None else period_h,
+    }
+    return collected(
+        lambda: read_simbench(case.removeprefix(SIMBENCH), **span, **options),
+        _own_issues(f"case {case}", given),
+    )
 
 
 def _with_own_data(

@@ -525,3 +525,8 @@ def test_one_period_and_no_start_at_all() -> None:
     run = gridopt.solve(study, TOGETHER, HiGHS(gap=1e-8))
     assert run.plan is not None
     assert verify(study, run.plan).total_cost == pytest.approx(2 * 90.0)
+
+
+def test_no_unit_at_all() -> None:
+    run = gridopt.solve(study_of([18.0, 20.0], alike(0)), TOGETHER, HiGHS(gap=1e-8))
+    assert run.cost == pytest.approx(38.0 * 1000.0)
