@@ -91,9 +91,7 @@ class BatteryPlacement(Formulation):
         program = b.program()
         if self.network_of(study) != "radial":
             return program
-        parts = tuple(
-            (study.in_scenario(it), suffix(it), it.probability) for it in study.scenarios
-        )
+        parts = tuple((study.in_scenario(it), suffix(it), it.probability) for it in study.scenarios)
         compact = CompactSites(study, program, parts or ((study, "", 1.0),))
         return replace(program, compact=compact)
 

@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Unit commitment on real grids by MILP, annealing and QAOA; every answer is verified.",
+    help="Unit commitment and battery placement on real grids by MILP, annealing and QAOA; every "
+    "answer is verified.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,6 +28,22 @@ class Network(StrEnum):
 
     COPPERPLATE = "copperplate"
     DC = "dc"
+
+
+class PlacementNetwork(StrEnum):
+    """Network models of battery placement."""
+
+    AUTO = "auto"
+    COPPERPLATE = "copperplate"
+    DC = "dc"
+    RADIAL = "radial"
+
+
+class Operation(StrEnum):
+    """How batteries run."""
+
+    OPTIMIZED = "optimized"
+    PROFILE = "profile"
 
 
 class Security(StrEnum):
@@ -150,18 +167,144 @@ def solve_unit_commitment(
         reserve=reserve,
         unserved_cost=unserved_cost,
         surplus_cost=surplus_cost,
-        solver=solver,
-        sampler=sampler,
-        time_limit_s=time_limit,
-        gap=gap,
-        seed=seed,
-        resolution=resolution,
-        options=tuple(option or ()),
+        method=commands.Method(
+            solver=solver,
+            sampler=sampler,
+            time_limit_s=time_limit,
+            gap=gap,
+            seed=seed,
+            resolution=resolution,
+            options=tuple(option or ()),
+        ),
         out=out,
         form=form.value,
         json=json,
     )
     sys.exit(commands.solve_unit_commitment(request, write_program))
+
+
+@solve_app.command("battery-placement")
+def solve_battery_placement(
+    case: Case,
+    profiles: Profiles = None,
+    candidates: Annotated[
+        Path | None,
+        typer.Option(help="Candidate buses: CSV with a column bus; every bus without it."),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="How many sites get a battery; any number without it.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Most that all batteries together may cost to buy.")
+    ] = None,
+    module: Annotated[
+        list[str] | None,
+        typer.Option(help="A kind of battery of the catalogue; may be given several times."),
+    ] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="Table of battery modules, CSV; else the shipped one.")
+    ] = None,
+    modules_max: Annotated[int, typer.Option(help="Most modules at a site.")] = 1,
+    modules_min: Annotated[int, typer.Option(help="Fewest modules at a site with a battery.")] = 1,
+    operation: Annotated[
+        Operation, typer.Option(help="Whether batteries run as is best, or all by one profile.")
+    ] = Operation.OPTIMIZED,
+    network: Annotated[
+        PlacementNetwork,
+        typer.Option(help="Network model; auto: radial where the net is, else dc where rated."),
+    ] = PlacementNetwork.AUTO,
+    security: SecurityLevel = Security.NONE,
+    vm_min: Annotated[
+        float | None, typer.Option(help="Lower end of the voltage band in pu, of all buses.")
+    ] = None,
+    vm_max: Annotated[
+        float | None, typer.Option(help="Upper end of the voltage band in pu, of all buses.")
+    ] = None,
+    loss_cost: Annotated[
+        float | None, typer.Option(help="Price of losses per MWh; that of energy without it.")
+    ] = None,
+    voltage_cost: Annotated[
+        float | None,
+        typer.Option(help="Price per pu and hour outside of the band; without it, a hard limit."),
+    ] = None,
+    overload_cost: Annotated[
+        float | None, typer.Option(help="Price per MWh above a rating; without it, a hard limit.")
+    ] = None,
+    peak_cost: Annotated[
+        float, typer.Option(help="Price per MW of the highest power from the reference bus.")
+    ] = 0.0,
+    units: Units = None,
+    hours: Annotated[
+        float | None, typer.Option(help="Length of the plan; all of a given profile, else 24.")
+    ] = None,
+    start: Start = 0,
+    period_h: PeriodH = None,
+    tz: Zone = None,
+    reserve: Reserve = None,
+    unserved_cost: UnservedCost = None,
+    surplus_cost: SurplusCost = None,
+    solver: SolverName = "highs",
+    time_limit: TimeLimit = None,
+    gap: Gap = None,
+    seed: Seed = 0,
+    resolution: Resolution = None,
+    option: Options = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and figures.")] = None,
+    form: ScheduleForm = Form.CSV,
+    json: AsJson = False,
+) -> None:
+    """Find where batteries go, how many and how they run; checked by AC power flow.
+
+    Exit codes: 0 feasible answer, 2 bad input or usage, 3 no feasible answer.
+    """
+    from gridopt import commands, placement_commands
+
+    method = commands.Method(
+        solver=solver,
+        sampler=None,
+        time_limit_s=time_limit,
+        gap=gap,
+        seed=seed,
+        resolution=resolution,
+        options=tuple(option or ()),
+    )
+    request = placement_commands.PlacementRequest(
+        case=case,
+        system={
+            "profiles": profiles,
+            "units": units,
+            "hours": hours,
+            "start": start,
+            "period_h": period_h,
+            "tz": tz,
+            "reserve_fraction": reserve,
+            "unserved_cost_per_mwh": unserved_cost,
+            "surplus_cost_per_mwh": surplus_cost,
+        },
+        candidates=candidates,
+        modules=tuple(module or ()),
+        sites={
+            "catalogue": catalogue,
+            "count": count,
+            "budget": budget,
+            "modules_max": modules_max,
+            "modules_min": modules_min,
+            "operation": operation.value,
+            "vm_min_pu": vm_min,
+            "vm_max_pu": vm_max,
+            "loss_cost_per_mwh": loss_cost,
+            "voltage_cost_per_pu_h": voltage_cost,
+            "overload_cost_per_mwh": overload_cost,
+            "peak_cost_per_mw": peak_cost,
+        },
+        network=network.value,
+        security=security.value,
+        method=method,
+        out=out,
+        form=form.value,
+        json=json,
+    )
+    sys.exit(placement_commands.solve_battery_placement(request))
 
 
 @app.command()
@@ -218,13 +361,15 @@ def simulate(
         reserve=reserve,
         unserved_cost=unserved_cost,
         surplus_cost=surplus_cost,
-        solver=solver,
-        sampler=sampler,
-        time_limit_s=time_limit,
-        gap=gap,
-        seed=seed,
-        resolution=resolution,
-        options=tuple(option or ()),
+        method=commands.Method(
+            solver=solver,
+            sampler=sampler,
+            time_limit_s=time_limit,
+            gap=gap,
+            seed=seed,
+            resolution=resolution,
+            options=tuple(option or ()),
+        ),
         out=out,
         form=form.value,
         json=json,

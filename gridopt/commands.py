@@ -46,6 +46,19 @@ P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
+class Method:
+    """What was typed of the solver."""
+
+    solver: str
+    sampler: str | None
+    time_limit_s: float | None
+    gap: float | None
+    seed: int
+    resolution: float | None
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class UnitCommitmentRequest:
     """What was typed: a case and how to solve it; see `gridopt.cli`."""
 
@@ -61,13 +74,7 @@ class UnitCommitmentRequest:
     reserve: float | None
     unserved_cost: float | None
     surplus_cost: float | None
-    solver: str
-    sampler: str | None
-    time_limit_s: float | None
-    gap: float | None
-    seed: int
-    resolution: float | None
-    options: tuple[str, ...]
+    method: Method
     out: Path | None
     form: Format
     json: bool
@@ -107,7 +114,7 @@ def every(*makers: Callable[[], Any]) -> list[Any]:
 def solve_unit_commitment(request: UnitCommitmentRequest, program_file: Path | None) -> int:
     """Solve, verify, show and write; return the exit code."""
     solver, study, _, _ = every(
-        lambda: _solver(request),
+        lambda: chosen_solver(request.method),
         lambda: _study(request),
         lambda: _check_out(request),
         lambda: _check_program_file(program_file),
@@ -123,7 +130,7 @@ def solve_unit_commitment(request: UnitCommitmentRequest, program_file: Path | N
         print(json.dumps(run.summary(), indent=2, allow_nan=False))
     else:
         notes = run.summary()["assumptions"]
-        _show(f"Unit commitment of {study.name}", _rows(run), notes, request.out)
+        show_table(f"Unit commitment of {study.name}", _rows(run), notes, request.out)
     return FEASIBLE if run.is_feasible else NO_ANSWER
 
 
@@ -131,7 +138,7 @@ def solve_unit_commitment(request: UnitCommitmentRequest, program_file: Path | N
 def simulate_days(request: UnitCommitmentRequest, out: Path, days: int, look_ahead_h: float) -> int:
     """Plan day by day, write each, show all; return the exit code."""
     solver, study, _ = every(
-        lambda: _solver(request),
+        lambda: chosen_solver(request.method),
         lambda: _study(request),
         lambda: check_folder(out),
     )
@@ -150,7 +157,7 @@ def simulate_days(request: UnitCommitmentRequest, out: Path, days: int, look_ahe
         print(json.dumps(done.summary(), indent=2, allow_nan=False))
     else:
         notes = done.summary()["assumptions"]
-        _show(f"{done.n_days} days of {study.name}", _simulation_rows(done), notes, out)
+        show_table(f"{done.n_days} days of {study.name}", _simulation_rows(done), notes, out)
     return FEASIBLE if done.is_feasible else NO_ANSWER
 
 
@@ -220,33 +227,33 @@ def _solver_row(name: str) -> dict[str, str]:
     }
 
 
-def _solver(request: UnitCommitmentRequest) -> Solver:
+def chosen_solver(method: Method) -> Solver:
     """Construct the solver; common options that it does not have are said to be left out."""
-    kind = solver_class(request.solver)
+    kind = solver_class(method.solver)
     has = option_names(kind)
     common = {
-        "time_limit_s": request.time_limit_s,
-        "gap": request.gap,
-        "seed": request.seed,
-        "resolution": request.resolution,
+        "time_limit_s": method.time_limit_s,
+        "gap": method.gap,
+        "seed": method.seed,
+        "resolution": method.resolution,
     }
     given = {key: value for key, value in common.items() if value is not None}
     for key in [key for key in given if key not in has]:
         if key != "seed":
-            print(f"note: {request.solver} has no option {key}; left out", file=sys.stderr)
+            print(f"note: {method.solver} has no option {key}; left out", file=sys.stderr)
         del given[key]
 
-    sampler = {} if request.sampler is None else {"sampler": request.sampler}
-    make(kind, request.solver, sampler)
+    sampler = {} if method.sampler is None else {"sampler": method.sampler}
+    make(kind, method.solver, sampler)
 
     def checked(option: str | tuple[str, Any]) -> tuple[str, Any]:
         name, value = _name_and_value(option) if isinstance(option, str) else option
-        make(kind, request.solver, {**sampler, name: value})
+        make(kind, method.solver, {**sampler, name: value})
         return name, value
 
-    typed: list[str | tuple[str, Any]] = [*sampler.items(), *given.items(), *request.options]
+    typed: list[str | tuple[str, Any]] = [*sampler.items(), *given.items(), *method.options]
     options = every(*(partial(checked, option) for option in typed))
-    return make(kind, request.solver, dict(options))
+    return make(kind, method.solver, dict(options))
 
 
 def _name_and_value(text: str) -> tuple[str, Any]:
@@ -273,7 +280,7 @@ def progress_line() -> Iterator[ProgressCallback | None]:
         task = bar.add_task("solving")
 
         def show(report: Progress) -> None:
-            cost, bound = _figure(report.objective, ",.0f"), _figure(report.bound, ",.0f")
+            cost, bound = figure(report.objective, ",.0f"), figure(report.bound, ",.0f")
             text = f"{report.stage}  cost {cost}  bound {bound}"
             bar.update(task, description=text)
 
@@ -298,9 +305,10 @@ def day_bar(n_days: int) -> Iterator[Callable[[Day], None] | None]:
         yield show
 
 
-def _show(
+def show_table(
     title: str, rows: Iterable[tuple[str, str]], assumptions: Iterable[str], out: Path | None
 ) -> None:
+    """Print results, what was assumed, and where it is written."""
     console = Console(markup=False, emoji=False)  # names are shown as they are
     table = Table(show_header=False, title=title)
     for name, value in rows:
@@ -319,12 +327,12 @@ def _simulation_rows(done: Simulation) -> Iterator[tuple[str, str]]:
         yield "stopped", done.stopped
     yield "solver", record["solver"]
     yield "feasible", "yes, verified as one plan" if done.is_feasible else "no"
-    yield "cost", _figure(record["cost_planned"], ",.2f")
+    yield "cost", figure(record["cost_planned"], ",.2f")
     gaps = [day.gap for day in done.days]
     if gaps:
         mean, worst = float(np.mean(gaps)), max(gaps)
-        yield "gap", f"{_figure(mean, '.4%')} in the mean, {_figure(worst, '.4%')} at most"
-    yield from _verified_rows(done.verification)
+        yield "gap", f"{figure(mean, '.4%')} in the mean, {figure(worst, '.4%')} at most"
+    yield from verified_rows(done.verification)
     yield "seconds", f"{record['seconds']:.1f}"
 
 
@@ -333,21 +341,22 @@ def _rows(run: Run) -> Iterator[tuple[str, str]]:
     yield "size", f"{len(study.thermal)} units, {study.n_periods} periods of {study.period_h:g} h"
     yield "solver", f"{run.summary()['solver']}: {run.termination}"
     yield "feasible", "yes, verified" if run.is_feasible else "no"
-    yield "cost", _figure(run.cost, ",.2f")
+    yield "cost", figure(run.cost, ",.2f")
     source = run.solution.bound_source
-    yield "bound", _figure(run.bound, ",.2f") + (f" ({source})" if source else "")
-    yield "gap", _figure(run.gap, ".4%")
+    yield "bound", figure(run.bound, ",.2f") + (f" ({source})" if source else "")
+    yield "gap", figure(run.gap, ".4%")
     for line in run.missing[:NAMED]:
         yield "missing", line
     if len(run.missing) > NAMED:
         yield "missing", f"and {len(run.missing) - NAMED} more, see summary.json"
-    yield from _verified_rows(run.verification)
+    yield from verified_rows(run.verification)
     for name, value in run.solution.details.items():
-        yield f"  {name}", _figure(value, ".6g") if isinstance(value, float) else str(value)
+        yield f"  {name}", figure(value, ".6g") if isinstance(value, float) else str(value)
     yield "seconds", f"{run.build_s:.2f} to build, {run.solve_s:.2f} to solve"
 
 
-def _verified_rows(found: Verification | None) -> Iterator[tuple[str, str]]:
+def verified_rows(found: Verification | None) -> Iterator[tuple[str, str]]:
+    """Yield costs by item and the first violations."""
     if found is not None:
         for name, amount in {**found.cost, **found.penalty}.items():
             if amount:
@@ -356,5 +365,6 @@ def _verified_rows(found: Verification | None) -> Iterator[tuple[str, str]]:
             yield "violated", str(violation)
 
 
-def _figure(value: float, form: str) -> str:
+def figure(value: float, form: str) -> str:
+    """Return a number as text, "none" where there is none."""
     return format(value, form) if np.isfinite(value) else "none"

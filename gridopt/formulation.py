@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from gridopt.arrays import FloatArray
-from gridopt.program import Program
 from gridopt.placement import Outcome
+from gridopt.program import Program
 from gridopt.study import Study
 
 

@@ -74,7 +74,8 @@ class Placement:
         tables = [schedule.dispatch() for schedule in self.schedules]
         if len(tables) == 1:
             return tables[0]
-        return pd.concat(tables, keys=self.names, names=["scenario", self.study.time.name])
+        joined = pd.concat(tables, keys=self.names, names=["scenario", "time"])
+        return joined.reset_index("scenario")
 
 
 def placed(study: Study, modules: IntArray, initial_soc_mwh: FloatArray) -> Study:

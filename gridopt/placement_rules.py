@@ -89,8 +89,7 @@ class RadialState:
     @staticmethod
     def of(study: Study, schedule: Schedule) -> RadialState:
         """Return the state of a schedule, of a study with a feeder."""
-        feeder = study.feeder
-        assert feeder is not None
+        feeder = study.radial
         correction = feeder.correction(study.n_periods)
         p_mw = feeder.flows(study.grid.shunt_mw[:, np.newaxis] - schedule.injection_mw())
         q_mvar = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw))

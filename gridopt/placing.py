@@ -161,7 +161,7 @@ def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
     found = checked(bare, run.plan)
     if found is not None:
         silent = [
-            str(flow.study.time[t])
+            str(flow.study.time[int(t)])
             for flow in found.flows
             for t in np.flatnonzero(~flow.converged)
         ]
@@ -191,12 +191,9 @@ def _is_converged(flows: tuple[PowerFlow, ...]) -> bool:
     return all(bool(flow.converged.all()) for flow in flows)
 
 
-def corrected(
-    study: Study, schedules: tuple[Schedule, ...], flows: tuple[PowerFlow, ...]
-) -> Study:
+def corrected(study: Study, schedules: tuple[Schedule, ...], flows: tuple[PowerFlow, ...]) -> Study:
     """Return a radial study whose LinDistFlow is exact at schedules with these power flows."""
-    feeder = study.feeder
-    assert feeder is not None
+    feeder = study.radial
     found = tuple(
         _correction(feeder, schedule, flow) for schedule, flow in zip(schedules, flows, strict=True)
     )

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gridopt.formulation import Formulation
-from gridopt.registry import formulation_class, make, option_names, solver_class
 from gridopt.placement import Outcome
+from gridopt.registry import formulation_class, make, option_names, solver_class
 from gridopt.results import Schedule
 from gridopt.solution import Missing, Solution, Termination, relative_gap
 from gridopt.solver import ProgressCallback, Solver

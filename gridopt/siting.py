@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from gridopt.arrays import FloatArray
+from gridopt.arrays import FloatArray, IntArray
 from gridopt.errors import Issue, StudyError
 from gridopt.io.battery_modules import read_modules
 from gridopt.io.candidate_buses import Candidates, candidate_buses
@@ -122,22 +122,22 @@ def daily_profile(study: Study, modules: BatteryModules) -> FloatArray:
     filled in those of the lowest; a part of a day at the end counts as a day.
     """
     T, h = study.n_periods, study.period_h
-    demand = study.total_demand_mw
     profile = np.zeros((len(modules), T))
-    for first in range(0, T, max(round(DAY_H / h), 1)):
-        day = np.arange(first, min(first + max(round(DAY_H / h), 1), T))
-        high, low = day[np.argsort(-demand[day], kind="stable")], day[np.argsort(demand[day], kind="stable")]
+    whole = max(round(DAY_H / h), 1)
+    for first in range(0, T, whole):
+        day = np.arange(first, min(first + whole, T))
+        rising = day[np.argsort(study.total_demand_mw[day], kind="stable")]
         for m in range(len(modules)):
             usable, power = float(modules.usable_mwh[m]), float(modules.power_mw[m])
-            out_h = usable * modules.discharge_efficiency[m] / power / h
-            in_h = usable / modules.charge_efficiency[m] / power / h
-            share = min(1.0, len(day) / (out_h + in_h + 2.0))  # both must fit into the day
-            _fill(profile[m], high, out_h * share, 1.0)
-            _fill(profile[m], low, in_h * share, -1.0)
+            drawn = usable * float(modules.discharge_efficiency[m]) / power / h
+            filled = usable / float(modules.charge_efficiency[m]) / power / h
+            share = min(1.0, len(day) / (drawn + filled + 2.0))  # both must fit into the day
+            _fill(profile[m], rising[::-1], drawn * share, 1.0)
+            _fill(profile[m], rising, filled * share, -1.0)
     return profile
 
 
-def _fill(profile: FloatArray, periods: np.ndarray, count: float, value: float) -> None:
+def _fill(profile: FloatArray, periods: IntArray, count: float, value: float) -> None:
     """Set the first `count` periods to a value, the last of them in part."""
     for t in periods:
         if count <= 0.0:
@@ -154,7 +154,7 @@ def _loss_cost(study: Study, given: float | None, notes: list[str]) -> FloatArra
     trade = np.flatnonzero(study.exchange.bus == here)
     if len(trade):
         notes.append("losses cost what trade at the reference bus costs")
-        return np.maximum(study.exchange.price_per_mwh[trade[0]], 0.0)
+        return np.asarray(np.maximum(study.exchange.price_per_mwh[trade[0]], 0.0))
     units = np.flatnonzero(study.thermal.bus == here)
     if not len(units):
         notes.append("losses cost nothing: energy has no price at the reference bus")

@@ -155,6 +155,20 @@ class Study:
         """Demand of all buses, (T,)."""
         return np.asarray(self.demand_mw.sum(axis=0))
 
+    @property
+    def radial(self) -> Feeder:
+        """The feeder.
+
+        Raises
+        ------
+        StudyError
+            Where the study has none.
+        """
+        if self.feeder is None:
+            expected = "a radial net fed from one ext_grid, without gens"
+            raise StudyError([Issue(f"study {self.name}", "feeder", None, expected)])
+        return self.feeder
+
     def during(self, first: int, periods: int) -> Study:
         """Return some of the periods: limits over all periods are cut in proportion.
 

@@ -81,6 +81,8 @@ MAY_IMPORT = {
     "simulation": "*",
     "outputs": "*",
     "commands": "*",
+    "placing": "*",
+    "placement_commands": "*",
     "cli": "*",
     "demo": "*",
     "__main__": "*",
@@ -110,7 +112,9 @@ ONLY_IN = {
     "rich": "cli commands demo",
 }
 
-MAY_IMPORT_RUNNING = "pricing simulation cli commands demo outputs __main__"
+MAY_IMPORT_RUNNING = (
+    "pricing simulation placing cli commands placement_commands demo outputs __main__"
+)
 
 STARTS_FAST = "cli commands demo io.cases"
 """Modules whose functions may import, so that they load only what a call needs. Elsewhere a

@@ -16,7 +16,7 @@ No penalty but for the number of sites and the budget, where the sampler does no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -64,7 +64,7 @@ class CompactSites(Compact):
         for part, ending, weight in self.parts:
             with b.scope(ending, weight):
                 self._operation(b, number, part, x, ending)
-        return CompactModel(b.program(), {})
+        return CompactModel(replace(b.program(), lower=lower, upper=upper), {})
 
     def repaired(self, decisions: FloatArray) -> FloatArray:
         """Return numbers of modules that keep the number of sites, its limits and the budget.
@@ -123,10 +123,12 @@ class CompactSites(Compact):
         ).reshape(shape)
         share = known.reshape(shape[:2]).sum(axis=0)
         mean = each.sum(axis=0) / np.maximum(share, 1)[:, np.newaxis]
-        return np.where(known.reshape(shape[:2])[:, :, np.newaxis], each, mean).reshape(-1, shape[2])
+        return np.where(known.reshape(shape[:2])[:, :, np.newaxis], each, mean).reshape(
+            -1, shape[2]
+        )
 
     def _infeed_mw(self, study: Study, x: FloatArray, ending: str) -> FloatArray:
-        """Return what is fed in beside the batteries at `x`, (B, T), at the reference bus or not."""
+        """Return what is fed in beside the batteries at `x`, (B, T)."""
         infeed = np.zeros((study.grid.n_buses, study.n_periods))
         value, known = self.program.value, self.program.variables
         on = value("on", x)
@@ -148,7 +150,7 @@ class CompactSites(Compact):
 
 
 def marginal_cost(study: Study, program: Program, x: FloatArray, ending: str) -> FloatArray:
-    """Return what one more MW at the reference bus costs at `x`, (T,): trade, else the unit there."""
+    """Return what one more MW at the reference bus costs at `x`, (T,): of trade, else the unit."""
     here = study.grid.reference_bus
     for row in np.flatnonzero(study.exchange.bus == here):
         bought = program.value(f"import_mw{ending}", x)[row]
@@ -184,8 +186,7 @@ class _Flows:
 
     @staticmethod
     def of(study: Study, each_mw: FloatArray, built: FloatArray, infeed_mw: FloatArray) -> _Flows:
-        feeder = study.feeder
-        assert feeder is not None
+        feeder = study.radial
         taken = study.demand_mw + study.grid.shunt_mw[:, np.newaxis] - infeed_mw
         q_mvar = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw))
         return _Flows(study, each_mw, built, feeder.flows(taken), q_mvar)
@@ -193,8 +194,7 @@ class _Flows:
     @cached_property
     def below(self) -> BoolArray:
         """Whether a site is fed through a branch, (L, C·M)."""
-        study, feeder = self.study, self.study.feeder
-        assert feeder is not None
+        study, feeder = self.study, self.study.radial
         at = np.zeros((study.grid.n_buses, len(self.each_mw)))
         kinds = len(study.sites.modules)
         at[np.repeat(study.sites.bus, kinds), np.arange(len(self.each_mw))] = 1.0
@@ -202,8 +202,7 @@ class _Flows:
 
     def squares(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
         """Yield terms Σ weight · (constant + factor · n)² as (k,), (k,) and (k, C·M) arrays."""
-        study, feeder = self.study, self.study.feeder
-        assert feeder is not None
+        study, feeder = self.study, self.study.radial
         h, sites = study.period_h, study.sites
         correction = feeder.correction(study.n_periods)
         for t in range(study.n_periods):
@@ -224,8 +223,7 @@ class _Flows:
     def _voltage(
         self, t: int, effect: FloatArray
     ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-        study, feeder = self.study, self.study.feeder
-        assert feeder is not None
+        study, feeder = self.study, self.study.radial
         correction = feeder.correction(study.n_periods).vm2_pu2
         low, high = (edge[:, t] for edge in vm2_band(feeder, correction))
         p, q = self.p_mw[:, t : t + 1], self.q_mvar[:, t : t + 1]
@@ -252,7 +250,11 @@ class _Flows:
 
 
 def _minimize_square(
-    b: ProgramBuilder, number: IntArray, weight: FloatArray, constant: FloatArray, factor: FloatArray
+    b: ProgramBuilder,
+    number: IntArray,
+    weight: FloatArray,
+    constant: FloatArray,
+    factor: FloatArray,
 ) -> None:
     """Add Σ weight · (constant + factor · n)²."""
     scaled = weight[:, np.newaxis] * factor

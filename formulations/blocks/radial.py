@@ -25,8 +25,7 @@ class _Radial:
 
 def radial_limits(b: ProgramBuilder, study: Study, injections: list[Injection]) -> None:
     """Add P of each branch, w of each bus, their limits, and what losses cost."""
-    feeder = study.feeder
-    assert feeder is not None  # checked when the study was taken
+    feeder = study.radial
     q_mvar = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw))
     radial = _Radial(study, feeder, q_mvar, feeder.correction(study.n_periods))
     flow = _flows(b, radial, injections)

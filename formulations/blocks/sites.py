@@ -38,9 +38,7 @@ def site_choice(b: ProgramBuilder, study: Study) -> Choice:
     """
     sites = study.sites
     shape = len(sites), len(sites.modules)
-    number = b.variable(
-        "modules", shape, upper=sites.modules_max, integrality=Integrality.INTEGER
-    )
+    number = b.variable("modules", shape, upper=sites.modules_max, integrality=Integrality.INTEGER)
     hours = study.period_h * study.n_periods
     b.minimize(sites.module_cost(hours), number)
     if shape[1] == 1 and sites.modules_max == 1:

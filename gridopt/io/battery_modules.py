@@ -89,7 +89,9 @@ def _table(table: pd.DataFrame | str | Path | None) -> tuple[pd.DataFrame, str]:
         with as_file(files("gridopt.data") / SHIPPED) as path:
             return pd.read_csv(path), SHIPPED
     except (OSError, ValueError) as fault:  # pandas' parser errors are ValueErrors
-        raise StudyError([Issue("battery modules", "table", str(table), f"a CSV file ({fault})")]) from fault
+        raise StudyError(
+            [Issue("battery modules", "table", str(table), f"a CSV file ({fault})")]
+        ) from fault
 
 
 def _numbers(rows: pd.DataFrame, name: str, source: str, issues: list[Issue]) -> np.ndarray:

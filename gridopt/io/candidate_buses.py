@@ -80,7 +80,7 @@ def _positions(study: Study) -> dict[int, int]:
 
 
 def _expected(study: Study, index: int | None) -> str:
-    if study.net is not None and index is not None and index in study.net.bus.index:
-        if not flags(study.net.bus.loc[[index]], "in_service", True)[0]:
-            return "a bus in service"
+    known = study.net is not None and index is not None and index in study.net.bus.index
+    if known and not flags(study.net.bus.loc[[index]], "in_service", True)[0]:
+        return "a bus in service"
     return "a bus of the grid, by its index in the net or its name"

@@ -8,7 +8,6 @@ import numpy as np
 
 from gridopt.arrays import FloatArray
 from gridopt.feeder import Feeder
-from gridopt.grid import Grid
 from gridopt.io.net_demand import fixed_demand_mw, net_loads
 from gridopt.io.net_grid import REACTANCE, TAP, NetGrid
 from gridopt.io.net_tables import active, flags, numbers

@@ -19,8 +19,8 @@ from pandapower import pandapowerNet
 from gridopt.arrays import FloatArray
 from gridopt.errors import Issue, StudyError, UnknownNameError, attempt, collected
 from gridopt.io.net_demand import available_mw, column_issues, demand_mw, net_loads
-from gridopt.io.net_file import load_net
 from gridopt.io.net_feeder import read_feeder
+from gridopt.io.net_file import load_net
 from gridopt.io.net_grid import NetGrid, read_grid
 from gridopt.io.net_infeeds import (
     cost_issues,
