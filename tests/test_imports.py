@@ -29,18 +29,20 @@ MAY_IMPORT = {
     "compiling": "",
     # the study and the plan: they know of no program
     "grid": "errors arrays",
+    "ac_model": "errors arrays grid",
     "elements": "errors arrays grid",
     "requirements": "errors arrays",
     "study": "errors arrays grid elements requirements",
     "results": "errors arrays grid elements requirements study",
     "data": "",
-    "io": f"{DATA} data",
+    "io": f"{DATA} ac_model data",
     "price_table": DATA,
     "plots": f"{DATA} price_table",
     "security": DATA,
     "rules": f"{DATA} security",
     "verification": f"{DATA} rules",
     "ac_power_flow": f"{DATA} io",
+    "fast_power_flow": "errors arrays grid ac_model compiling io",
     "windows": DATA,
     "rolling": f"{DATA} rules",
     # the program and its solvers: they know of no grid
@@ -84,8 +86,8 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     # package: the modules or folders that may import it
-    "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
-    "io.write_dispatch",
+    "pandapower": "ac_power_flow io.matpower_file io.net_ac_model io.net_file io.net_grid "
+    "io.pandapower_net io.write_dispatch",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers sampling.presolve exports.dimod_models",
     "numba": "compiling annealing",
