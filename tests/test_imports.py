@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "compiling": "",
     # the study and the plan: they know of no program
     "grid": "errors arrays",
+    "ac_model": "errors arrays grid",
     "elements": "errors arrays grid",
     "feeder": "errors arrays grid",
     "sites": "errors arrays grid elements",
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     "results": "errors arrays grid feeder elements sites requirements study",
     "placement": DATA,
     "data": "",
-    "io": f"{DATA} placement data",
+    "io": f"{DATA} placement ac_model data",
     "siting": f"{DATA} placement io",
     "price_table": DATA,
     "plots": f"{DATA} price_table",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "placement_rules": f"{DATA} placement rules",
     "verification": f"{DATA} placement placement_rules rules",
     "ac_power_flow": f"{DATA} io",
+    "fast_power_flow": "errors arrays grid ac_model compiling io",
     "windows": DATA,
     "rolling": f"{DATA} rules",
     # the program and its solvers: they know of no grid
@@ -91,8 +93,8 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     # package: the modules or folders that may import it
-    "pandapower": "ac_power_flow io.matpower_file io.net_file io.net_grid io.pandapower_net "
-    "io.simbench_net io.write_dispatch",
+    "pandapower": "ac_power_flow io.matpower_file io.net_ac_model io.net_file io.net_grid "
+    "io.pandapower_net io.simbench_net io.write_dispatch",
     "simbench": "io.simbench_net",
     "highspy": "highs_model program_files solvers.highs",
     "dimod": "solvers sampling.presolve exports.dimod_models",

@@ -99,10 +99,9 @@ def test_scenarios_come_back_one_by_one(make_study: MakeStudy, tmp_path: Path) -
     )
     study = replace(base, scenarios=scenarios)
     run = gridopt.solve(study, gap=1e-3)
-    assert run.plan is not None
+    assert isinstance(run.plan, gridopt.results.ScenarioSchedules)
     back = read_plan(write_plan(run.plan, tmp_path / "plan.json"), study)
     assert isinstance(back, gridopt.results.ScenarioSchedules)
-    assert isinstance(run.plan, gridopt.results.ScenarioSchedules)
     for one, other in zip(back.schedules, run.plan.schedules, strict=True):
         assert equal(one, other)
         assert one.study.fingerprint() == other.study.fingerprint()
