@@ -56,6 +56,13 @@ class QuadraticModel:
     def __post_init__(self) -> None:
         freeze(self, floats="linear coupling")
 
+    def _typical(self) -> float:
+        """Return what the median site adds beside as many others as there are to be."""
+        if self.count is None:
+            return 0.0
+        others = (self.coupling + self.coupling.T).sum(axis=1) / max(len(self.linear) - 1, 1)
+        return float(np.median(self.linear + max(self.count - 1, 0) * others))
+
     def cost(self, chosen: BoolArray) -> FloatArray:
         """Return the model's cost of N choices, (N, C)."""
         z = np.asarray(chosen, dtype=np.float64)
@@ -63,11 +70,16 @@ class QuadraticModel:
         return np.asarray(self.constant + z @ self.linear + pairs)
 
     def program(self) -> Program:
-        """Return the model as a program: one 0/1 column a site, their number as a row."""
+        """Return the model as a program: one 0/1 column a site, their number as a row.
+
+        With a number of sites, μ (Σ z − count) = 0 is added, with μ so that the median site adds
+        nothing: a penalty for the number can then be as small as sites differ.
+        """
         b = ProgramBuilder()
         site = b.binary("site", self.linear.shape)
-        b.minimize_constant(self.constant)
-        b.minimize(self.linear, site)
+        typical = self._typical()
+        b.minimize_constant(self.constant + typical * (self.count or 0))
+        b.minimize(self.linear - typical, site)
         i, j = np.nonzero(self.coupling)
         b.minimize_product(self.coupling[i, j], site[i], site[j])
         if self.count is not None:
