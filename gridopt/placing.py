@@ -33,6 +33,9 @@ ROUNDS = 5
 AGREED = 1e-4
 """Relative difference of the model's cost from that with AC power flow at which the two agree."""
 
+DEAR = 1e4
+"""Price of a pu or MW outside of a limit for an hour, to see what is beyond it without batteries."""
+
 LEAST_LOADING = 1e-3
 """Share of a rating below which a branch's loading has no meaningful ratio."""
 
@@ -132,16 +135,17 @@ def place(
     """
     problem, method = resolve(formulation, solver, options)
     before = without_batteries(study, problem)
-    if before is None or not before.flows or study.feeder is None:
-        run = solve(study, problem, method, progress=progress)
-        return Placing(run, before, checked(study, run.plan), 1)
-    now = corrected(study, before.placement.schedules, before.flows)
+    now = study
+    if before is not None and before.placement.network == "radial" and before.flows:
+        now = corrected(study, before.placement.schedules, before.flows)
     found: list[tuple[Run, Checked | None]] = []
     while len(found) < rounds:
         run = solve(now, problem, method, progress=progress)
         after = checked(now, run.plan)
         found.append((run, after))
-        if after is None or not _is_converged(after.flows):
+        if after is None or not after.flows or after.placement.network != "radial":
+            return Placing(run, before, after, len(found))
+        if not _is_converged(after.flows):
             break
         if abs(after.cost - run.cost) <= AGREED * abs(run.cost):
             return Placing(run, before, after, len(found))
@@ -155,9 +159,19 @@ def _cost(found: Checked | None) -> float:
 
 
 def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
-    """Return how everything runs without batteries; None where nothing is feasible then."""
-    bare = replace(study, sites=replace(study.sites, count=0, modules_min=1))
-    run = solve(bare, formulation, HiGHS(gap=1e-4))
+    """Return how everything runs without batteries; None where nothing is feasible then.
+
+    Limits of voltage and loading that have no price get one here, so that what is beyond them is
+    as little as can be, and reported as such.
+    """
+    sites = replace(study.sites, count=0)
+    bare = replace(study, sites=sites)
+    priced = replace(
+        sites,
+        voltage_cost_per_pu_h=min(sites.voltage_cost_per_pu_h, DEAR),
+        overload_cost_per_mwh=min(sites.overload_cost_per_mwh, DEAR),
+    )
+    run = solve(replace(study, sites=priced), formulation, HiGHS(gap=1e-4))
     found = checked(bare, run.plan)
     if found is not None:
         silent = [
