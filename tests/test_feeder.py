@@ -62,8 +62,8 @@ class Naive:
         self.edges: list[Edges] = [[] for _ in range(grid.n_buses)]
         for k in range(grid.n_branches):
             start, end = int(grid.from_bus[k]), int(grid.to_bus[k])
-            self.edges[start].append((k, end, True))  # type: ignore[arg-type]
-            self.edges[end].append((k, start, False))  # type: ignore[arg-type]
+            self.edges[start].append((k, end, True))
+            self.edges[end].append((k, start, False))
         self.flow_mw = np.zeros(grid.n_branches)
         self.flow_mvar = np.zeros(grid.n_branches)
         self.vm2 = np.zeros(grid.n_buses)
