@@ -106,8 +106,8 @@ def distances(placed: Placed, x: FloatArray) -> list[tuple[float, float, float]]
     q = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw))
     most = np.sqrt(study.grid.rating_mw[:, np.newaxis] ** 2 - q**2)
     for sign in (1.0, -1.0):
-        for each in (sign * flow - most).ravel():
-            found.append((sites.overload_cost_per_mwh, abs(float(each)), NEAREST_MW))
+        beyond = np.abs(sign * flow - most).ravel().tolist()
+        found += [(sites.overload_cost_per_mwh, each, NEAREST_MW) for each in beyond]
     return found
 
 
@@ -286,7 +286,7 @@ def test_repaired_decisions_keep_the_rules_among_themselves(
     model = compact.near(np.zeros(program.n_columns), lower, upper).program
     rng = np.random.default_rng(5)
     for _ in range(200):
-        given = rng.integers(lower, upper + 1).astype(np.float64)
+        given = np.floor(lower + rng.random(len(lower)) * (upper - lower + 1.0))
         repaired = compact.repaired(given)
         assert model.violated(repaired) == {}
         if model.is_feasible(given):
