@@ -4,7 +4,8 @@ For batteries that run by one profile (`Sites.profile`), so that every choice of
 power flows: of all choices where there are few (the oracle), or of single sites and pairs, from
 which finite differences give the natural QUBO on any net, meshed ones too:
 
-    cost(z) ≈ L(0) + Σ_i (L(e_i) − L(0)) z_i + Σ_{i<j} (L(e_i + e_j) − L(e_i) − L(e_j) + L(0)) z_i z_j
+    cost(z) ≈ L(0) + Σ_i h_i z_i + Σ_{i<j} J_ij z_i z_j,
+    h_i = L(e_i) − L(0),  J_ij = L(e_i + e_j) − L(e_i) − L(e_j) + L(0)
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class ACSites:
         return len(self._site)
 
     def cost(self, chosen: BoolArray) -> FloatArray:
-        """Return what N choices of sites, (N, C), cost by AC power flow; inf where none converges."""
+        """Return what N choices of sites, (N, C), cost by AC power flow; inf where it diverges."""
         chosen = np.asarray(chosen, dtype=np.bool_)
         parts = [self._cost(chosen[k : k + BATCH]) for k in range(0, len(chosen), BATCH)]
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -254,8 +255,8 @@ class ACSites:
         for row in np.flatnonzero(market.bus == here):
             price, slope = market.price_per_mwh[row, t], market.slope_per_mw2h[row, t]
             return np.asarray(study.period_h * (price * p_mw + slope * p_mw**2 / 2.0))
-        row = int(np.flatnonzero(study.thermal.bus == here)[0])
-        return study.period_h * study.thermal.cost[row].cost(p_mw)
+        unit = int(np.flatnonzero(study.thermal.bus == here)[0])
+        return study.period_h * study.thermal.cost[unit].cost(p_mw)
 
     def _grid_cost(self, t: int, flows: Flows) -> FloatArray:
         """Return what losses, voltages and loadings cost in an hour, (N,)."""

@@ -103,6 +103,8 @@ def _rows(placing: Placing) -> Iterator[tuple[str, str]]:
     yield from verified_rows(run.verification)
     if before is not None:
         yield "cost without batteries", f"{before.verification.total_cost:,.2f}"
+    for control in placing.controls:
+        yield f"  {control.name}", f"{figure(control.cost, ',.2f')}, {control.modules} modules"
     if after is not None and after.flows:
         if run.study.feeder is not None:
             yield "cost by AC power flow", f"{after.verification.total_cost:,.2f}"

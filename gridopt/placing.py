@@ -8,7 +8,7 @@ corrected model is exact: its cost there is the cost with AC power flow.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from gridopt.feeder import Correction, Feeder
 from gridopt.formulation import Formulation
 from gridopt.io.net_grid import read_grid
 from gridopt.placement import Placement
+from gridopt.placement_controls import Control, controls
 from gridopt.results import Schedule
-from gridopt.running import Run, resolve, solve
+from gridopt.running import Run, plain, resolve, solve
 from gridopt.solver import ProgressCallback, Solver
 from gridopt.solvers.highs import HiGHS
 from gridopt.study import Study
@@ -34,7 +35,7 @@ AGREED = 1e-4
 """Relative difference of the model's cost from that with AC power flow at which the two agree."""
 
 DEAR = 1e4
-"""Price of a pu or MW outside of a limit for an hour, to see what is beyond it without batteries."""
+"""Price of a pu or MW outside of a limit for an hour: to see what is, without batteries."""
 
 LEAST_LOADING = 1e-3
 """Share of a rating below which a branch's loading has no meaningful ratio."""
@@ -76,18 +77,22 @@ class Placing:
         Without batteries, and with those placed.
     rounds : int
         Times that batteries were placed.
+    controls : tuple of Control
+        Simple placements to compare with, on the program of the run.
     """
 
     run: Run
     before: Checked | None
     after: Checked | None
     rounds: int
+    controls: tuple[Control, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """Return the record of the run, with what AC power flow says, as plain JSON values."""
         return {
             **self.run.summary(),
             "rounds_with_ac": self.rounds,
+            "controls": plain([asdict(control) for control in self.controls]),
             "before": None if self.before is None else _record(self.before),
             "after": None if self.after is None else _record(self.after),
         }
@@ -110,6 +115,7 @@ def place(
     formulation: Formulation | str = "battery_placement",
     *,
     rounds: int = ROUNDS,
+    compare: bool = True,
     progress: ProgressCallback | None = None,
     **options: Any,
 ) -> Placing:
@@ -127,6 +133,8 @@ def place(
         As for `gridopt.solve`.
     rounds : int
         Most times that batteries are placed.
+    compare : bool
+        Whether controls are placed as well, where the program has a compact form.
 
     Raises
     ------
@@ -135,6 +143,24 @@ def place(
     """
     problem, method = resolve(formulation, solver, options)
     before = without_batteries(study, problem)
+    placing = _placed(study, method, problem, before, rounds, progress)
+    if not compare or placing.after is None:
+        return placing
+    program = problem.build(placing.run.study)
+    number = int(placing.after.placement.modules.sum())
+    seed = int(getattr(method, "seed", 0))
+    return replace(placing, controls=controls(program, study.sites.count, number, seed))
+
+
+def _placed(
+    study: Study,
+    method: Solver,
+    problem: Formulation,
+    before: Checked | None,
+    rounds: int,
+    progress: ProgressCallback | None,
+) -> Placing:
+    """Place until AC power flow agrees, or as many times as allowed."""
     now = study
     if before is not None and before.placement.network == "radial" and before.flows:
         now = corrected(study, before.placement.schedules, before.flows)

@@ -84,6 +84,8 @@ MAY_IMPORT = {
     "outputs": "*",
     "commands": "*",
     "placing": "*",
+    "ac_sites": "*",
+    "placement_controls": f"{MODEL} {MILP} lowering sampling linear_prices solver",
     "placement_commands": "*",
     "cli": "*",
     "demo": "*",
