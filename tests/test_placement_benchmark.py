@@ -18,7 +18,8 @@ def placement(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.delitem(sys.modules, "placement", raising=False)
     module = import_module("placement")
     monkeypatch.setattr(module, "SEEDS", 2)
-    monkeypatch.setitem(module.SAMPLERS, "neal", {**module.SAMPLERS["neal"], "reads": 100})
+    monkeypatch.setitem(module.SAMPLERS, "neal", ("neal", {**module.MULTIPLIER, "reads": 100}))
+    monkeypatch.delitem(module.SAMPLERS, "neal, penalty")
     return module
 
 
