@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "siting": f"{DATA} placement io",
     "price_table": DATA,
     "plots": f"{DATA} price_table",
+    "placement_plots": f"{DATA} placement placement_rules rules ac_power_flow io plots placing",
     "security": DATA,
     "rules": f"{DATA} security",
     "placement_rules": f"{DATA} placement rules",
@@ -111,7 +112,8 @@ ONLY_IN = {
     "qiskit_aer": "circuits.backends solvers",
     "qiskit_ibm_runtime": "circuits.backends",
     "qiskit_optimization": "solvers.qiskit_optimization",
-    "matplotlib": "plots",
+    "matplotlib": "plots placement_plots",
+    "networkx": "placement_plots",
     "typer": "cli",
     "rich": "cli commands demo",
 }
