@@ -21,6 +21,7 @@ from gridopt.formulation import Formulation
 from gridopt.io.net_grid import read_grid
 from gridopt.placement import Placement
 from gridopt.placement_controls import Control, controls
+from gridopt.registry import option_names, solver_class
 from gridopt.results import Schedule
 from gridopt.running import Run, plain, resolve, solve
 from gridopt.solver import ProgressCallback, Solver
@@ -130,7 +131,7 @@ def place(
     study : Study
         With candidate sites: see `gridopt.with_sites`.
     solver, formulation, progress, **options
-        As for `gridopt.solve`.
+        As for `gridopt.solve`; samplers get the compact form unless `form` says otherwise.
     rounds : int
         Most times that batteries are placed.
     compare : bool
@@ -141,6 +142,8 @@ def place(
     GridoptError
         Where AC power flow does not converge without batteries, naming the periods.
     """
+    if isinstance(solver, str) and "form" in option_names(solver_class(solver)):
+        options = {"form": "compact", **options}  # all else has no decisions
     problem, method = resolve(formulation, solver, options)
     before = without_batteries(study, problem)
     placing = _placed(study, method, problem, before, rounds, progress)
