@@ -16,9 +16,11 @@ import numpy as np
 from gridopt.ac_power_flow import PowerFlow, power_flow
 from gridopt.arrays import FloatArray
 from gridopt.errors import GridoptError
+from gridopt.fast_power_flow import FastPowerFlow
 from gridopt.feeder import Correction, Feeder
 from gridopt.formulation import Formulation
 from gridopt.io.net_grid import read_grid
+from gridopt.io.write_dispatch import DispatchWriter
 from gridopt.placement import Placement
 from gridopt.placement_controls import Control, controls
 from gridopt.registry import option_names, solver_class
@@ -37,6 +39,9 @@ AGREED = 1e-4
 
 DEAR = 1e4
 """Price of a pu or MW outside of a limit for an hour: to see what is, without batteries."""
+
+NAMED = 6
+"""Periods that are named where AC power flow does not converge."""
 
 LEAST_LOADING = 1e-3
 """Share of a rating below which a branch's loading has no meaningful ratio."""
@@ -203,18 +208,33 @@ def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
     run = solve(replace(study, sites=priced), formulation, HiGHS(gap=1e-4))
     found = checked(bare, run.plan)
     if found is not None:
-        silent = [
-            str(flow.study.time[int(t)])
-            for flow in found.flows
-            for t in np.flatnonzero(~flow.converged)
-        ]
-        if silent:
-            more = f" and {len(silent) - 6} more" if len(silent) > 6 else ""
-            raise GridoptError(
-                "AC power flow of the net without batteries does not converge in "
-                f"{len(silent)} periods: {', '.join(silent[:6])}{more}"
-            )
+        _check_convergence(found)
     return found
+
+
+def _check_convergence(found: Checked) -> None:
+    """Raise where AC power flow does not converge: when, and how far from it the first time."""
+    silent = [
+        (schedule, flow, int(t))
+        for schedule, flow in zip(found.placement.schedules, found.flows, strict=True)
+        for t in np.flatnonzero(~flow.converged)
+    ]
+    if not silent:
+        return
+    named = ", ".join(str(flow.study.time[t]) for _, flow, t in silent[:NAMED])
+    more = f" and {len(silent) - NAMED} more" if len(silent) > NAMED else ""
+    schedule, flow, t = silent[0]
+    net = copy.deepcopy(flow.study.net)
+    DispatchWriter(net, flow.study, hold_voltage=True).write(schedule, t)
+    try:
+        FastPowerFlow.of(net)
+        reason = "it converges from another start"
+    except GridoptError as fault:
+        reason = str(fault)
+    raise GridoptError(
+        "AC power flow of the net without batteries does not converge in "
+        f"{len(silent)} periods: {named}{more}. The first of them: {reason}"
+    )
 
 
 def checked(study: Study, plan: object) -> Checked | None:
