@@ -22,7 +22,8 @@ from gridopt.commands import (
 )
 from gridopt.formulations.battery_placement import BatteryPlacement
 from gridopt.io.cases import load_case
-from gridopt.outputs import Format, check_folder, write_placing
+from gridopt.outputs import Format, check_folder
+from gridopt.placement_outputs import write_placing
 from gridopt.placing import Placing, place
 from gridopt.registry import option_names, solver_class
 from gridopt.siting import with_sites

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from gridopt.ac_power_flow import PowerFlow
+from gridopt.ac_power_flow import PowerFlow, limit_percent
 from gridopt.arrays import FloatArray
 from gridopt.feeder import Feeder
 from gridopt.grid import Grid
@@ -269,21 +269,7 @@ def _ac_highest(flow: PowerFlow) -> tuple[FloatArray, FloatArray]:
     highest = table.groupby(["element", "index"])[["p_mw", "loading_percent"]].max()
     found = highest.reindex(pd.MultiIndex.from_tuples(study.grid.branch_element))
     percent = found["loading_percent"].to_numpy(np.float64)
-    return found["p_mw"].to_numpy(np.float64), 100.0 * percent / _limit_percent(study)
-
-
-def _limit_percent(study: Study) -> FloatArray:
-    """Return the loading, in % of what the net states, that each branch's rating is, (L,)."""
-    limits = {
-        (element, int(index)): float(limit)
-        for element in {element for element, _ in study.grid.branch_element}
-        for index, limit in zip(
-            study.net[element].index,
-            numbers(study.net[element], "max_loading_percent", 100.0),
-            strict=True,
-        )
-    }
-    return np.array([limits[key] for key in study.grid.branch_element])
+    return found["p_mw"].to_numpy(np.float64), 100.0 * percent / limit_percent(study)
 
 
 def _model_highest(placement: Placement, schedule: Schedule) -> tuple[FloatArray, FloatArray]:

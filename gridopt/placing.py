@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gridopt.ac_power_flow import PowerFlow, power_flow
+from gridopt.ac_power_flow import PowerFlow, limit_percent, power_flow
 from gridopt.arrays import FloatArray
 from gridopt.errors import GridoptError
 from gridopt.fast_power_flow import FastPowerFlow
@@ -300,17 +300,6 @@ def _loading(flow: PowerFlow) -> FloatArray:
     place = np.array([row.get((str(element), int(index)), -1) for element, index in keys])
     known = place >= 0
     period = table["period"].to_numpy()[known]
-    limit = _limit_percent(study)[place[known]]
+    limit = limit_percent(study)[place[known]]
     found[place[known], period] = table["loading_percent"].to_numpy()[known] / limit
-    return found
-
-
-def _limit_percent(study: Study) -> FloatArray:
-    """Return the loading that the rating of each branch stands for, (L,)."""
-    found = np.full(study.grid.n_branches, 100.0)
-    for place, (element, index) in enumerate(study.grid.branch_element):
-        table = study.net[element]
-        if "max_loading_percent" in table:
-            value = float(table.loc[index, "max_loading_percent"])
-            found[place] = value if np.isfinite(value) else 100.0
     return found

@@ -88,6 +88,7 @@ MAY_IMPORT = {
     "ac_sites": "*",
     "placement_controls": f"{MODEL} {MILP} lowering sampling linear_prices solver",
     "placement_commands": "*",
+    "placement_outputs": "*",
     "cli": "*",
     "demo": "*",
     "__main__": "*",
@@ -118,9 +119,7 @@ ONLY_IN = {
     "rich": "cli commands demo",
 }
 
-MAY_IMPORT_RUNNING = (
-    "pricing simulation placing cli commands placement_commands demo outputs __main__"
-)
+MAY_IMPORT_RUNNING = "pricing simulation placing cli commands placement_commands placement_outputs demo outputs __main__"
 
 STARTS_FAST = "cli commands demo io.cases"
 """Modules whose functions may import, so that they load only what a call needs. Elsewhere a
