@@ -207,7 +207,7 @@ def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
     )
     run = solve(replace(study, sites=priced), formulation, HiGHS(gap=1e-4))
     found = checked(bare, run.plan)
-    if found is not None:
+    if found is not None and found.flows:
         _check_convergence(found)
     return found
 

@@ -119,7 +119,10 @@ ONLY_IN = {
     "rich": "cli commands demo",
 }
 
-MAY_IMPORT_RUNNING = "pricing simulation placing cli commands placement_commands placement_outputs demo outputs __main__"
+MAY_IMPORT_RUNNING = (
+    "pricing simulation placing cli commands placement_commands placement_outputs demo "
+    "outputs __main__"
+)
 
 STARTS_FAST = "cli commands demo io.cases"
 """Modules whose functions may import, so that they load only what a call needs. Elsewhere a
