@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray, IntArray
-from gridopt.errors import Issue, StudyError
+from gridopt.errors import Issue, UnknownNameError, attempt, collected
+from gridopt.feeder import Feeder
 from gridopt.io.battery_modules import read_modules
 from gridopt.io.candidate_buses import Candidates, candidate_buses
 from gridopt.sites import BatteryModules, Sites
@@ -78,29 +79,21 @@ def with_sites(
     UnknownNameError
         For a module that the catalogue has not.
     """
-    bus = candidate_buses(study, candidates)
-    if not isinstance(modules, BatteryModules):
-        names = (modules,) if isinstance(modules, str) else tuple(modules or (DEFAULT_MODULE,))
-        modules = read_modules(names, catalogue)
+    issues: list[Issue] = []
+    bus = attempt(lambda: candidate_buses(study, candidates), issues)
+    kinds, unknown = _kinds(modules, catalogue, issues)
     notes: list[str] = []
-    feeder = study.feeder
-    if feeder is not None:
-        low = feeder.vm_min_pu if vm_min_pu is None else np.full(len(feeder.vm_min_pu), vm_min_pu)
-        high = feeder.vm_max_pu if vm_max_pu is None else np.full(len(feeder.vm_max_pu), vm_max_pu)
-        feeder = replace(feeder, vm_min_pu=low, vm_max_pu=high)
-    elif vm_min_pu is not None or vm_max_pu is not None:
-        expected = "a radial grid: the study has no feeder"
-        raise StudyError([Issue("battery sites", "voltage band", "given", expected)])
+    feeder = _with_band(study, vm_min_pu, vm_max_pu, issues)
     losses = np.zeros(0)
     if feeder is not None:
         losses = _loss_cost(study, loss_cost_per_mwh, notes)
     profile = np.zeros((0, 0))
-    if operation == "profile":
-        profile = daily_profile(study, modules)
+    if operation == "profile" and not any(kinds.issues()):
+        profile = daily_profile(study, kinds)
         notes.append("batteries run by one profile: empty at the highest demand of each day")
     sites = Sites(
-        bus=bus,
-        modules=modules,
+        bus=np.arange(study.grid.n_buses) if bus is None else bus,
+        modules=kinds,
         count=count,
         budget=budget,
         modules_max=modules_max,
@@ -111,15 +104,63 @@ def with_sites(
         overload_cost_per_mwh=np.inf if overload_cost_per_mwh is None else overload_cost_per_mwh,
         peak_cost_per_mw=peak_cost_per_mw,
     )
+    if unknown is not None:
+        issues += sites.issues(study.grid.bus_name, study.n_periods, study.period_h)
+        if not issues:
+            raise unknown
+        expected = f"one of the catalogue ({unknown})"
+        issues.append(Issue("battery modules", "name", "unknown", expected))
     assumptions = (*study.assumptions, *notes)
-    return replace(study, sites=sites, feeder=feeder, assumptions=assumptions)
+    return collected(
+        lambda: replace(study, sites=sites, feeder=feeder, assumptions=assumptions), issues
+    )
+
+
+def _kinds(
+    modules: BatteryModules | Sequence[str] | str | None,
+    catalogue: pd.DataFrame | str | Path | None,
+    issues: list[Issue],
+) -> tuple[BatteryModules, UnknownNameError | None]:
+    """Return the modules meant; with a fault of theirs, those of the shipped catalogue."""
+    if isinstance(modules, BatteryModules):
+        return modules, None
+    names = (modules,) if isinstance(modules, str) else tuple(modules or (DEFAULT_MODULE,))
+    unknown = None
+    try:
+        found = attempt(lambda: read_modules(names, catalogue), issues)
+    except UnknownNameError as fault:
+        found, unknown = None, fault
+    return found or read_modules((DEFAULT_MODULE,)), unknown
+
+
+def _with_band(
+    study: Study, vm_min_pu: float | None, vm_max_pu: float | None, issues: list[Issue]
+) -> Feeder | None:
+    """Return the feeder of the study with another voltage band, where one is given."""
+    feeder = study.feeder
+    if vm_min_pu is None and vm_max_pu is None:
+        return feeder
+    where = "battery sites"
+    if feeder is None:
+        expected = "a radial grid: the study has no feeder"
+        issues.append(Issue(where, "voltage band", "given", expected))
+        return None
+    low = feeder.vm_min_pu if vm_min_pu is None else np.full(len(feeder.vm_min_pu), vm_min_pu)
+    high = feeder.vm_max_pu if vm_max_pu is None else np.full(len(feeder.vm_max_pu), vm_max_pu)
+    apart = ~(low <= high)
+    if apart.any():
+        bus = int(np.flatnonzero(apart)[0])
+        expected = f"at most vm_max_pu = {high[bus]:g}"
+        issues.append(Issue(where, "vm_min_pu", float(low[bus]), expected))
+    return replace(feeder, vm_min_pu=low, vm_max_pu=high)
 
 
 def daily_profile(study: Study, modules: BatteryModules) -> FloatArray:
     """Return how modules run that serve the day's peak, in shares of their power, (M, T).
 
     Each is emptied once a day at full power in the hours of the highest demand of the system, and
-    filled in those of the lowest; a part of a day at the end counts as a day.
+    filled in those of the lowest; a part of a day at the end counts as a day. Where it is full
+    before one day's peak and after another's, it runs at less power, so that it holds both.
     """
     T, h = study.n_periods, study.period_h
     profile = np.zeros((len(modules), T))
@@ -131,10 +172,14 @@ def daily_profile(study: Study, modules: BatteryModules) -> FloatArray:
             usable, power = float(modules.usable_mwh[m]), float(modules.power_mw[m])
             drawn = usable * float(modules.discharge_efficiency[m]) / power / h
             filled = usable / float(modules.charge_efficiency[m]) / power / h
-            share = min(1.0, len(day) / (drawn + filled + 2.0))  # both must fit into the day
+            # some periods to empty it and the others to fill it: both must fit into the day
+            shares = [min(k / drawn, (len(day) - k) / filled) for k in range(len(day))]
+            share = min(1.0, max(shares))
             _fill(profile[m], rising[::-1], drawn * share, 1.0)
             _fill(profile[m], rising, filled * share, -1.0)
-    return profile
+    swing = Sites(modules=modules, profile=profile).profile_soc_mwh(h).max(axis=1, initial=0.0)
+    most = modules.usable_mwh / np.maximum(swing, modules.usable_mwh)
+    return np.asarray(profile * most[:, np.newaxis])
 
 
 def _fill(profile: FloatArray, periods: IntArray, count: float, value: float) -> None:

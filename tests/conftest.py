@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from gridopt.elements import CostCurve, Exchange, Renewables, StartupCost, Stora
 from gridopt.errors import NotInstalledError
 from gridopt.grid import Grid
 from gridopt.registry import solver_class, solver_names
+from gridopt.sites import BatteryModules
 from gridopt.study import Study
 
 StudyFactory = Callable[..., Study]
@@ -122,3 +125,84 @@ def make_units() -> Callable[..., ThermalUnits]:
 def make_triangle() -> Callable[..., Grid]:
     """Return `triangle`."""
     return triangle
+
+
+def tree_net(scale: float = 1.0) -> Any:
+    """Return a tree of five buses at 20 kV, fed at the first, and a sixth bus out of service.
+
+    Bus 1 has no load; 2 and 3 follow it, 4 follows 3.
+    """
+    import pandapower as pp  # seconds
+
+    net = pp.create_empty_network(name="tree")
+    for name in ("source", "fork", "north", "south", "end"):
+        pp.create_bus(net, 20.0, name=name, min_vm_pu=0.9, max_vm_pu=1.1)
+    pp.create_bus(net, 20.0, name="dead", in_service=False)
+    for ends in ((0, 1), (1, 2), (3, 1), (3, 4)):  # one of them the other way round
+        pp.create_line_from_parameters(net, *ends, 3.0, 0.4, 0.35, 0.0, 0.3)
+    pp.create_ext_grid(net, 0, vm_pu=1.0, min_p_mw=0.0, max_p_mw=50.0)
+    for bus, p_mw in ((2, 2.0), (3, 1.0), (4, 3.0)):
+        pp.create_load(net, bus, p_mw=scale * p_mw, q_mvar=scale * 0.3 * p_mw)
+    pp.create_poly_cost(net, 0, "ext_grid", cp1_eur_per_mw=20.0)
+    return net
+
+
+@pytest.fixture(scope="session")
+def make_tree_net() -> Callable[..., Any]:
+    """Return `tree_net`."""
+    return tree_net
+
+
+@pytest.fixture(scope="session")
+def make_tree() -> StudyFactory:
+    """Return a function that makes the study of `tree_net`: energy is bought at hourly prices."""
+
+    def make(
+        share: Sequence[float] = (0.5, 0.4, 1.0, 0.7),
+        price: Sequence[float] = (30.0, 20.0, 90.0, 60.0),
+        slope: float = 0.0,
+        scale: float = 1.0,
+        **changes: object,
+    ) -> Study:
+        from gridopt.io.pandapower_net import read_pandapower
+
+        profile = pd.DataFrame({"period": range(len(share)), "system": share})
+        study = read_pandapower(tree_net(scale), profiles=profile)
+        market = Exchange(
+            element=study.thermal.element,
+            name=study.thermal.name,
+            bus=study.thermal.bus,
+            import_max_mw=np.array([50.0]),
+            export_max_mw=np.array([0.0]),
+            price_per_mwh=np.array([price]),
+            slope_per_mw2h=np.full((1, len(price)), slope),
+        )
+        nobody = study.thermal.picked(np.zeros(0, dtype=np.int64))
+        fixed = np.zeros((0, len(share)), dtype=np.int64)
+        traded = replace(study, thermal=nobody, fixed_status=fixed, exchange=market)
+        return replace(traded, **changes)  # type: ignore[arg-type]
+
+    return make
+
+
+def battery_modules(*names: str, **changes: object) -> BatteryModules:
+    """Return kinds of battery, of "small" and "large" those named, any array replaced."""
+    chosen = [("small", "large").index(name) for name in names or ("small", "large")]
+    data = {
+        "power_mw": [0.5, 1.0],
+        "energy_mwh": [1.0, 2.0],
+        "charge_efficiency": [0.95, 0.9],
+        "discharge_efficiency": [0.9, 0.95],
+        "depth_of_discharge": [1.0, 0.8],
+        "investment_cost": [100.0, 180.0],
+        "annual_cost": [8760.0, 1.5 * 8760.0],  # 1 and 1.5 an hour
+        "degradation_cost_per_mwh": [1.0, 2.0],
+    }
+    parts = {name: np.array(values)[chosen] for name, values in data.items()}
+    return BatteryModules(**{"name": names or ("small", "large"), **parts, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def make_modules() -> Callable[..., BatteryModules]:
+    """Return `battery_modules`."""
+    return battery_modules

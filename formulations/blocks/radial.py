@@ -128,7 +128,7 @@ def _voltages(b: ProgramBuilder, radial: _Radial, flow: IntArray) -> None:
     for name, sign, limit in (("voltage_low", 1.0, low), ("voltage_high", -1.0, high)):
         at = banded & np.isfinite(limit)
         edge = feeder.vm_min_pu if sign > 0.0 else feeder.vm_max_pu
-        each = np.broadcast_to(cost / (2.0 * edge[:, np.newaxis]), at.shape)[at]
+        each = cost / (2.0 * np.broadcast_to(edge[:, np.newaxis], at.shape)[at])
         outside = b.variable(name, each.shape)
         b.minimize(study.period_h * each, outside)
         side = {"lower": limit[at]} if sign > 0.0 else {"upper": limit[at]}
@@ -136,9 +136,12 @@ def _voltages(b: ProgramBuilder, radial: _Radial, flow: IntArray) -> None:
 
 
 def vm2_band(feeder: Feeder, correction_pu2: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the band of squared voltages less their correction, (B, T) each."""
+    """Return the band of squared voltages less their correction, (B, T) each.
+
+    A lowest voltage that is not above 0 is none.
+    """
     low, high = feeder.vm_min_pu[:, np.newaxis], feeder.vm_max_pu[:, np.newaxis]
-    least = np.where(np.isfinite(low), low**2, -np.inf)
+    least = np.where(np.isfinite(low) & (low > 0.0), low**2, -np.inf)
     return least - correction_pu2, high**2 - correction_pu2
 
 
