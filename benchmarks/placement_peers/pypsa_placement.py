@@ -49,9 +49,11 @@ def main() -> None:
         output_flag=False,
     )
     solved = time.perf_counter()
+    value = model.objective.value
+    objective = np.inf if value is None else float(value)
     row = {
         "termination": f"{status}, {condition}",
-        "objective": float(np.inf if model.objective.value is None else model.objective.value),
+        "objective": objective,
         "bound": float(model.solver_model.getInfo().mip_dual_bound),
         "build_s": built - begun,
         "solve_s": solved - built,
@@ -59,7 +61,7 @@ def main() -> None:
         "columns": int(model.nvars),
         "rows": int(model.ncons),
         "versions": {name: version(name) for name in ("pypsa", "linopy", "highspy")},
-        "plan": plan(model, problem) if status == "ok" else None,
+        "plan": plan(model, problem) if np.isfinite(objective) else None,
     }
     print(json.dumps(row))
 
