@@ -111,22 +111,46 @@ def _parser() -> argparse.ArgumentParser:
 
 def _runnable(routes: list[str], folder: Path, quick: bool) -> dict[str, Path]:
     """Return the interpreter of each route that can run, the peers installed if need be."""
-    done, python = folder / LOCK.name, folder.absolute() / "bin" / "python"
-    pythons = {route: Path(sys.executable) if route == OURS else python for route in routes}
-    if set(routes) == {OURS} or (done.exists() and done.read_bytes() == LOCK.read_bytes()):
+    pythons = {route: Path(sys.executable) for route in routes if route == OURS}
+    if set(routes) == {OURS}:
         return pythons
+    python = environment(LOCK, folder, quick)
+    if python is None:
+        return {OURS: Path(sys.executable)}
+    return {route: pythons.get(route, python) for route in routes}
+
+
+def environment(lock: Path, folder: Path, quick: bool) -> Path | None:
+    """Return the interpreter of an environment of peers, which is made if need be.
+
+    Parameters
+    ----------
+    lock : Path
+        What is installed, with hashes, the same HiGHS as ours among it.
+    folder : Path
+        Where the environment is, or goes.
+    quick : bool
+        Whether to do without where it is not there: None is returned.
+
+    Returns
+    -------
+    Path or None
+    """
+    done, python = folder / lock.name, folder.absolute() / "bin" / "python"
+    if done.exists() and done.read_bytes() == lock.read_bytes():
+        return python
     if quick:
         print("The peers are not installed: only gridopt runs", file=sys.stderr)
-        return {OURS: Path(sys.executable)}
+        return None
     ours = f"highspy=={version('highspy')} "
-    if ours not in LOCK.read_text("utf-8"):
-        raise SystemExit(f"the peers' {LOCK.name} does not name {ours.strip()}, which gridopt has")
+    if ours not in lock.read_text("utf-8"):
+        raise SystemExit(f"the peers' {lock.name} does not name {ours.strip()}, which gridopt has")
     print(f"Installing the peers into {folder}, about a minute", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)  # noqa: S603
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(LOCK)], check=True)  # noqa: S603
-    done.write_bytes(LOCK.read_bytes())  # last: an interrupted installation starts over
-    return pythons
+    subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)  # noqa: S603
+    done.write_bytes(lock.read_bytes())  # last: an interrupted installation starts over
+    return python
 
 
 def run(command: list[str | Path], study: Study, gap: float, limit_s: float) -> dict[str, Any]:

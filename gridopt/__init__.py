@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gridopt.exports.coo_text import read_coo, write_coo
     from gridopt.exports.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
     from gridopt.grid import Grid
+    from gridopt.io.battery_modules import read_modules
     from gridopt.io.cases import load_case
     from gridopt.io.pandapower_net import read_pandapower
     from gridopt.io.pglib_uc import read_pglib_uc
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from gridopt.io.unitcommitment_jl import read_unitcommitment_jl
     from gridopt.io.write_dispatch import write_dispatch
     from gridopt.lowering.qubo import Lowering, Qubo, to_qubo
+    from gridopt.placement import Placement
+    from gridopt.placing import place
     from gridopt.price_table import Prices
     from gridopt.pricing import prices
     from gridopt.program import Program, ProgramBuilder
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from gridopt.results import Schedule, Violation
     from gridopt.running import Run, solve
     from gridopt.simulation import Simulation, simulate
+    from gridopt.siting import with_sites
     from gridopt.solution import Solution, Termination
     from gridopt.solver import Solver
     from gridopt.solvers.qiskit_optimization import from_quadratic_program, to_quadratic_program

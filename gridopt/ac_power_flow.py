@@ -126,6 +126,20 @@ def power_flow(study: Study, schedule: Schedule, *, enforce_q_lims: bool = False
     )
 
 
+def limit_percent(study: Study) -> FloatArray:
+    """Return the loading, in % of what the net states, that each branch's rating is, (L,)."""
+    limits = {
+        (element, int(index)): float(limit)
+        for element in {element for element, _ in study.grid.branch_element}
+        for index, limit in zip(
+            study.net[element].index,
+            numbers(study.net[element], "max_loading_percent", 100.0),
+            strict=True,
+        )
+    }
+    return np.array([limits[key] for key in study.grid.branch_element])
+
+
 @dataclass(frozen=True)
 class _Limits:
     """Voltage band of each bus and loading limit of each branch of a net."""

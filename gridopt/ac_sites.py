@@ -1,10 +1,11 @@
 """What batteries at some sites cost by AC power flow, and a quadratic model of that.
 
-For batteries that run by one profile (`Sites.profile`), so that every choice of sites is so many
-power flows: of all choices where there are few (the oracle), or of single sites and pairs, from
-which finite differences give the natural QUBO on any net, meshed ones too:
+For batteries on a radial grid that run by one profile (`Sites.profile`), so that every choice of
+sites is so many power flows: of all choices where there are few (the oracle), or of single sites
+and pairs, from which finite differences give the natural QUBO:
 
-    cost(z) ≈ L(0) + Σ_i (L(e_i) − L(0)) z_i + Σ_{i<j} (L(e_i + e_j) − L(e_i) − L(e_j) + L(0)) z_i z_j
+    cost(z) ≈ L(0) + Σ_i h_i z_i + Σ_{i<j} J_ij z_i z_j,
+    h_i = L(e_i) − L(0),  J_ij = L(e_i + e_j) − L(e_i) − L(e_j) + L(0)
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from math import comb
 
 import numpy as np
 
+from gridopt.ac_power_flow import limit_percent
 from gridopt.arrays import BoolArray, FloatArray, IntArray, freeze
 from gridopt.errors import TooLargeError, UnsupportedError
 from gridopt.fast_power_flow import FastPowerFlow, Flows
 from gridopt.io.net_grid import read_grid
 from gridopt.io.write_dispatch import DispatchWriter
-from gridopt.placement_rules import investment_cost
-from gridopt.placing import Checked
+from gridopt.placement_rules import TOLERANCE_PU, investment_cost
+from gridopt.placing import LEAST_LOADING, Checked
 from gridopt.program import Program, ProgramBuilder
+from gridopt.rules import TOLERANCE_MW
 from gridopt.study import Study
 
 MOST_CHOICES = 1_000_000
@@ -115,7 +118,7 @@ class ACSites:
     Parameters
     ----------
     study : Study
-        With a net, sites, and prices in place of hard limits of voltage and loading.
+        With a net, a feeder and sites.
     before : Checked
         Without batteries.
 
@@ -134,11 +137,8 @@ class ACSites:
                 "power flow of every choice needs operation = 'profile' and one module of one "
                 "kind a site"
             )
-        if study.scenarios or not np.isfinite(sites.voltage_cost_per_pu_h):
-            raise UnsupportedError(
-                "power flow of every choice needs a study without scenarios and a price for "
-                "voltage outside of its band"
-            )
+        if study.scenarios:
+            raise UnsupportedError("power flow of every choice needs a study without scenarios")
         self._study, self._before = study, before
         self._schedule = before.placement.schedules[0]
         net = copy.deepcopy(study.net)
@@ -154,6 +154,16 @@ class ACSites:
         self._column = np.array([first[row] for row in sorted(first)])
         self._row = np.array(sorted(first))
         self._site = np.array([first[int(row)] for row in sites.bus])
+        self._below = self._fed_through()
+        branch = {key: column for column, key in enumerate(self._points[0].branch)}
+        self._branch = np.array([branch[key] for key in study.grid.branch_element])
+        self._limit = limit_percent(study)
+
+    def _fed_through(self) -> FloatArray:
+        """Return 1 where a site is fed through a branch, (L, C)."""
+        at = np.zeros((self._study.grid.n_buses, self.n_sites))
+        at[self._study.sites.bus, np.arange(self.n_sites)] = 1.0
+        return self._study.radial.flows(at)
 
     @property
     def n_sites(self) -> int:
@@ -161,7 +171,10 @@ class ACSites:
         return len(self._site)
 
     def cost(self, chosen: BoolArray) -> FloatArray:
-        """Return what N choices of sites, (N, C), cost by AC power flow; inf where none converges."""
+        """Return what N choices of sites, (N, C), cost by AC power flow.
+
+        inf where it diverges, or where something is beyond a limit that has no price.
+        """
         chosen = np.asarray(chosen, dtype=np.bool_)
         parts = [self._cost(chosen[k : k + BATCH]) for k in range(0, len(chosen), BATCH)]
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -186,8 +199,22 @@ class ACSites:
         return found
 
     def quadratic(self) -> QuadraticModel:
-        """Return the model whose cost of no, one and two batteries is that of AC power flow."""
-        C = self.n_sites
+        """Return the model whose cost of no, one and two batteries is that of AC power flow.
+
+        Raises
+        ------
+        UnsupportedError
+            Where limits have no price, so that some choices cost inf.
+        """
+        C, sites = self.n_sites, self._study.sites
+        is_rated = self._study.grid.is_rated.any()
+        if np.isinf(sites.voltage_cost_per_pu_h) or (
+            is_rated and np.isinf(sites.overload_cost_per_mwh)
+        ):
+            raise UnsupportedError(
+                "a quadratic model needs prices in place of hard limits: voltage_cost_per_pu_h, "
+                "and overload_cost_per_mwh where branches are rated"
+            )
         none = float(self.cost(np.zeros((1, C), np.bool_))[0])
         one = self.cost(np.eye(C, dtype=np.bool_))
         pairs = np.array(list(combinations(range(C), 2)), dtype=np.int64).reshape(-1, 2)
@@ -223,7 +250,9 @@ class ACSites:
             flows = point.solve(injected, np.zeros_like(injected))
             source = self._source_mw(t) - p_mw[t] * number
             highest = np.maximum(highest, source)
-            total = total + self._supply_cost(t, source) + h * self._grid_cost(t, flows)
+            p_lin = self._flow_mw(t) - p_mw[t] * chosen @ self._below.T
+            total = total + self._supply_cost(t, source)
+            total = total + h * (self._voltage_cost(t, flows) + self._loading_cost(t, p_lin, flows))
         total = total + study.sites.peak_cost_per_mw * highest
         return np.asarray(np.where(np.isfinite(total), total, np.inf))
 
@@ -254,24 +283,52 @@ class ACSites:
         for row in np.flatnonzero(market.bus == here):
             price, slope = market.price_per_mwh[row, t], market.slope_per_mw2h[row, t]
             return np.asarray(study.period_h * (price * p_mw + slope * p_mw**2 / 2.0))
-        row = int(np.flatnonzero(study.thermal.bus == here)[0])
-        return study.period_h * study.thermal.cost[row].cost(p_mw)
+        unit = int(np.flatnonzero(study.thermal.bus == here)[0])
+        return study.period_h * study.thermal.cost[unit].cost(p_mw)
 
-    def _grid_cost(self, t: int, flows: Flows) -> FloatArray:
-        """Return what losses, voltages and loadings cost in an hour, (N,)."""
-        study, sites = self._study, self._study.sites
+    def _flow_mw(self, t: int) -> FloatArray:
+        """Return LinDistFlow's flow of each branch without batteries, (L,)."""
+        grid = self._study.grid
+        taken = grid.shunt_mw - self._schedule.injection_mw()[:, t]
+        return self._study.radial.flows(taken[:, np.newaxis])[:, 0]
+
+    def _voltage_cost(self, t: int, flows: Flows) -> FloatArray:
+        """Return what losses and voltages cost for an hour, (N,)."""
+        study, sites, feeder = self._study, self._study.sites, self._study.radial
         total = np.zeros(len(flows.converged))
         if len(sites.loss_cost_per_mwh):
             total = total + sites.loss_cost_per_mwh[t] * flows.loss_mw
-        feeder = study.radial
         vm_pu = flows.vm_pu[:, self._column]
         low, high = feeder.vm_min_pu[self._row], feeder.vm_max_pu[self._row]
         counts = self._row != study.grid.reference_bus
         for edge, sign in ((low, -1.0), (high, 1.0)):
             at = counts & np.isfinite(edge) & (edge > 0.0)
             beyond = sign * (vm_pu[:, at] ** 2 - edge[at] ** 2) / (2.0 * edge[at])
-            total = total + sites.voltage_cost_per_pu_h * np.maximum(beyond, 0.0).sum(axis=1)
+            total = total + _priced(beyond, sites.voltage_cost_per_pu_h, TOLERANCE_PU)
         return np.asarray(total)
+
+    def _loading_cost(self, t: int, p_mw: FloatArray, flows: Flows) -> FloatArray:
+        """Return what is above ratings for an hour, (N,), as `RadialState` counts it."""
+        study, feeder = self._study, self._study.radial
+        rated = np.flatnonzero(study.grid.is_rated)
+        if not len(rated):
+            return np.zeros(len(flows.converged))
+        q_mvar = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw[:, t : t + 1]))[rated, 0]
+        rating, p_mw = study.grid.rating_mw[rated], p_mw[:, rated]
+        share = flows.loading_percent[:, self._branch[rated]] / self._limit[rated]
+        linear = np.hypot(p_mw, q_mvar) / rating
+        ratio = np.divide(share, linear, out=np.ones_like(share), where=linear > LEAST_LOADING)
+        most = np.sqrt(np.maximum((rating / ratio) ** 2 - q_mvar**2, 0.0))
+        over = np.where(ratio > 0.0, np.abs(p_mw) - most, 0.0)
+        return _priced(over, study.sites.overload_cost_per_mwh, TOLERANCE_MW)
+
+
+def _priced(beyond: FloatArray, price: float, tolerance: float) -> FloatArray:
+    """Return what is beyond limits, (N, k), at a price; inf where it has none and is not little."""
+    amount = np.maximum(beyond, 0.0)
+    if np.isfinite(price):
+        return np.asarray(price * amount.sum(axis=1))
+    return np.where(amount.max(axis=1, initial=0.0) > tolerance, np.inf, 0.0)
 
 
 def _batches(n_sites: int, count: int) -> Iterator[IntArray]:

@@ -14,7 +14,6 @@ import pandas as pd
 from gridopt import plots
 from gridopt.errors import Issue, StudyError
 from gridopt.io.plan_files import write_plan
-from gridopt.placing import Placing
 from gridopt.pricing import prices
 from gridopt.results import ScenarioSchedules, Schedule
 from gridopt.running import Run
@@ -34,13 +33,6 @@ PRICE_FIGURE = "prices.png"
 
 OF_A_RUN = (SUMMARY, *SCHEDULES.values(), PRICES, *FIGURES, PRICE_FIGURE, CONVERGENCE)
 OF_A_SIMULATION = (SUMMARY, *SCHEDULES.values(), DAYS)
-
-PLACEMENT, DISPATCH = "placement", "dispatch"
-OF_A_PLACING = (
-    SUMMARY,
-    *(f"{name}.{form}" for name in (PLACEMENT, DISPATCH) for form in SCHEDULES),
-    CONVERGENCE,
-)
 
 
 def check_folder(folder: Path) -> None:
@@ -81,7 +73,7 @@ def write_run(run: Run, folder: Path, form: Format = "csv") -> list[Path]:
     """
 
     def write(scratch: Path) -> None:
-        _write_summary(run.summary(), scratch)
+        write_summary(run.summary(), scratch)
         if isinstance(run.plan, Schedule | ScenarioSchedules):
             write_plan(run.plan, scratch / SCHEDULES[form])
         if run.schedule is not None:
@@ -92,46 +84,23 @@ def write_run(run: Run, folder: Path, form: Format = "csv") -> list[Path]:
         if run.is_feasible:
             _write_prices(run, scratch)
 
-    return _replaced(folder, OF_A_RUN, write)
+    return replaced(folder, OF_A_RUN, write)
 
 
 def write_simulation(simulation: Simulation, folder: Path, form: Format = "csv") -> list[Path]:
     """Write summary, days and schedule of a simulation into a folder, as `write_run` does."""
 
     def write(scratch: Path) -> None:
-        _write_summary(simulation.summary(), scratch)
+        write_summary(simulation.summary(), scratch)
         simulation.table().to_csv(scratch / DAYS, index=False)
         if simulation.schedule is not None:
             write_plan(simulation.schedule, scratch / SCHEDULES[form])
 
-    return _replaced(folder, OF_A_SIMULATION, write)
+    return replaced(folder, OF_A_SIMULATION, write)
 
 
-def write_placing(placing: Placing, folder: Path, form: Format = "csv") -> list[Path]:
-    """Write summary, batteries and how everything runs into a folder, as `write_run` does."""
-
-    def write(scratch: Path) -> None:
-        _write_summary(placing.summary(), scratch)
-        if placing.after is not None:
-            _write_table(placing.after.placement.table(), scratch / f"{PLACEMENT}.{form}", form)
-            dispatch = placing.after.placement.dispatch().rename_axis("time").reset_index()
-            _write_table(dispatch, scratch / f"{DISPATCH}.{form}", form)
-        if placing.run.solution.trace:
-            plots.save(plots.convergence(placing.run), scratch / CONVERGENCE)
-
-    return _replaced(folder, OF_A_PLACING, write)
-
-
-def _write_table(table: pd.DataFrame, path: Path, form: Format) -> None:
-    if form == "csv":
-        table.to_csv(path, index=False)
-    elif form == "parquet":
-        table.to_parquet(path, index=False)
-    else:
-        table.to_json(path, orient="records", date_format="iso", indent=2)
-
-
-def _write_summary(summary: dict[str, Any], folder: Path) -> None:
+def write_summary(summary: dict[str, Any], folder: Path) -> None:
+    """Write a record as JSON."""
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
 
@@ -154,7 +123,7 @@ def _write_prices(run: Run, folder: Path) -> None:
         (folder / PRICES).unlink(missing_ok=True)
 
 
-def _replaced(folder: Path, names: tuple[str, ...], write: Callable[[Path], None]) -> list[Path]:
+def replaced(folder: Path, names: tuple[str, ...], write: Callable[[Path], None]) -> list[Path]:
     """Replace the files of these names in a folder by what is written, once all is."""
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)

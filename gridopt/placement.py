@@ -86,7 +86,8 @@ def placed(study: Study, modules: IntArray, initial_soc_mwh: FloatArray) -> Stud
     study : Study
     modules : array of int, (C, M)
     initial_soc_mwh : array, (C, M)
-        What those of a kind at a site hold before the first period.
+        What those of a kind at a site hold before the first period; taken as empty or full where
+        it is below or above, as by a solver's rounding.
 
     Returns
     -------
@@ -97,6 +98,7 @@ def placed(study: Study, modules: IntArray, initial_soc_mwh: FloatArray) -> Stud
     kinds, (site, kind) = study.sites.modules, np.nonzero(modules)
     count, bus = modules[site, kind], study.sites.bus[site]
     own = study.storage
+    usable_mwh = count * kinds.usable_mwh[kind]
     names = [f"{kinds.name[m]} at {study.grid.bus_name[b]}" for m, b in zip(kind, bus, strict=True)]
     built = Storage(
         element=tuple((BATTERY, number) for number in range(len(site))),
@@ -105,8 +107,8 @@ def placed(study: Study, modules: IntArray, initial_soc_mwh: FloatArray) -> Stud
         charge_max_mw=count * kinds.power_mw[kind],
         discharge_max_mw=count * kinds.power_mw[kind],
         energy_min_mwh=np.zeros(len(site)),
-        energy_max_mwh=count * kinds.usable_mwh[kind],
-        initial_soc_mwh=initial_soc_mwh[site, kind],
+        energy_max_mwh=usable_mwh,
+        initial_soc_mwh=np.clip(initial_soc_mwh[site, kind], 0.0, usable_mwh),
         charge_efficiency=kinds.charge_efficiency[kind],
         discharge_efficiency=kinds.discharge_efficiency[kind],
         discharge_cost_per_mwh=kinds.degradation_cost_per_mwh[kind],

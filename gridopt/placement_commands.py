@@ -22,7 +22,8 @@ from gridopt.commands import (
 )
 from gridopt.formulations.battery_placement import BatteryPlacement
 from gridopt.io.cases import load_case
-from gridopt.outputs import Format, check_folder, write_placing
+from gridopt.outputs import Format, check_folder
+from gridopt.placement_outputs import write_placing
 from gridopt.placing import Placing, place
 from gridopt.registry import option_names, solver_class
 from gridopt.siting import with_sites
@@ -103,6 +104,8 @@ def _rows(placing: Placing) -> Iterator[tuple[str, str]]:
     yield from verified_rows(run.verification)
     if before is not None:
         yield "cost without batteries", f"{before.verification.total_cost:,.2f}"
+    for control in placing.controls:
+        yield f"  {control.name}", f"{figure(control.cost, ',.2f')}, {control.modules} modules"
     if after is not None and after.flows:
         if run.study.feeder is not None:
             yield "cost by AC power flow", f"{after.verification.total_cost:,.2f}"

@@ -8,20 +8,24 @@ corrected model is exact: its cost there is the cost with AC power flow.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gridopt.ac_power_flow import PowerFlow, power_flow
+from gridopt.ac_power_flow import PowerFlow, limit_percent, power_flow
 from gridopt.arrays import FloatArray
 from gridopt.errors import GridoptError
+from gridopt.fast_power_flow import FastPowerFlow
 from gridopt.feeder import Correction, Feeder
 from gridopt.formulation import Formulation
 from gridopt.io.net_grid import read_grid
+from gridopt.io.write_dispatch import DispatchWriter
 from gridopt.placement import Placement
+from gridopt.placement_controls import Control, controls
+from gridopt.registry import option_names, solver_class
 from gridopt.results import Schedule
-from gridopt.running import Run, resolve, solve
+from gridopt.running import Run, plain, resolve, solve
 from gridopt.solver import ProgressCallback, Solver
 from gridopt.solvers.highs import HiGHS
 from gridopt.study import Study
@@ -34,7 +38,10 @@ AGREED = 1e-4
 """Relative difference of the model's cost from that with AC power flow at which the two agree."""
 
 DEAR = 1e4
-"""Price of a pu or MW outside of a limit for an hour, to see what is beyond it without batteries."""
+"""Price of a pu or MW outside of a limit for an hour: to see what is, without batteries."""
+
+NAMED = 6
+"""Periods that are named where AC power flow does not converge."""
 
 LEAST_LOADING = 1e-3
 """Share of a rating below which a branch's loading has no meaningful ratio."""
@@ -76,18 +83,22 @@ class Placing:
         Without batteries, and with those placed.
     rounds : int
         Times that batteries were placed.
+    controls : tuple of Control
+        Simple placements to compare with, on the program of the run.
     """
 
     run: Run
     before: Checked | None
     after: Checked | None
     rounds: int
+    controls: tuple[Control, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """Return the record of the run, with what AC power flow says, as plain JSON values."""
         return {
             **self.run.summary(),
             "rounds_with_ac": self.rounds,
+            "controls": plain([asdict(control) for control in self.controls]),
             "before": None if self.before is None else _record(self.before),
             "after": None if self.after is None else _record(self.after),
         }
@@ -110,6 +121,7 @@ def place(
     formulation: Formulation | str = "battery_placement",
     *,
     rounds: int = ROUNDS,
+    compare: bool = True,
     progress: ProgressCallback | None = None,
     **options: Any,
 ) -> Placing:
@@ -124,17 +136,39 @@ def place(
     study : Study
         With candidate sites: see `gridopt.with_sites`.
     solver, formulation, progress, **options
-        As for `gridopt.solve`.
+        As for `gridopt.solve`; samplers get the compact form unless `form` says otherwise.
     rounds : int
         Most times that batteries are placed.
+    compare : bool
+        Whether controls are placed as well, where the program has a compact form.
 
     Raises
     ------
     GridoptError
         Where AC power flow does not converge without batteries, naming the periods.
     """
+    if isinstance(solver, str) and "form" in option_names(solver_class(solver)):
+        options = {"form": "compact", **options}  # all else has no decisions
     problem, method = resolve(formulation, solver, options)
     before = without_batteries(study, problem)
+    placing = _placed(study, method, problem, before, rounds, progress)
+    if not compare or placing.after is None:
+        return placing
+    program = problem.build(placing.run.study)
+    number = int(placing.after.placement.modules.sum())
+    seed = int(getattr(method, "seed", 0))
+    return replace(placing, controls=controls(program, study.sites.count, number, seed))
+
+
+def _placed(
+    study: Study,
+    method: Solver,
+    problem: Formulation,
+    before: Checked | None,
+    rounds: int,
+    progress: ProgressCallback | None,
+) -> Placing:
+    """Place until AC power flow agrees, or as many times as allowed."""
     now = study
     if before is not None and before.placement.network == "radial" and before.flows:
         now = corrected(study, before.placement.schedules, before.flows)
@@ -173,19 +207,34 @@ def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
     )
     run = solve(replace(study, sites=priced), formulation, HiGHS(gap=1e-4))
     found = checked(bare, run.plan)
-    if found is not None:
-        silent = [
-            str(flow.study.time[int(t)])
-            for flow in found.flows
-            for t in np.flatnonzero(~flow.converged)
-        ]
-        if silent:
-            more = f" and {len(silent) - 6} more" if len(silent) > 6 else ""
-            raise GridoptError(
-                "AC power flow of the net without batteries does not converge in "
-                f"{len(silent)} periods: {', '.join(silent[:6])}{more}"
-            )
+    if found is not None and found.flows:
+        _check_convergence(found)
     return found
+
+
+def _check_convergence(found: Checked) -> None:
+    """Raise where AC power flow does not converge: when, and how far from it the first time."""
+    silent = [
+        (schedule, flow, int(t))
+        for schedule, flow in zip(found.placement.schedules, found.flows, strict=True)
+        for t in np.flatnonzero(~flow.converged)
+    ]
+    if not silent:
+        return
+    named = ", ".join(str(flow.study.time[t]) for _, flow, t in silent[:NAMED])
+    more = f" and {len(silent) - NAMED} more" if len(silent) > NAMED else ""
+    schedule, flow, t = silent[0]
+    net = copy.deepcopy(flow.study.net)
+    DispatchWriter(net, flow.study, hold_voltage=True).write(schedule, t)
+    try:
+        FastPowerFlow.of(net)
+        reason = "it converges from another start"
+    except GridoptError as fault:
+        reason = str(fault)
+    raise GridoptError(
+        "AC power flow of the net without batteries does not converge in "
+        f"{len(silent)} periods: {named}{more}. The first of them: {reason}"
+    )
 
 
 def checked(study: Study, plan: object) -> Checked | None:
@@ -251,17 +300,6 @@ def _loading(flow: PowerFlow) -> FloatArray:
     place = np.array([row.get((str(element), int(index)), -1) for element, index in keys])
     known = place >= 0
     period = table["period"].to_numpy()[known]
-    limit = _limit_percent(study)[place[known]]
+    limit = limit_percent(study)[place[known]]
     found[place[known], period] = table["loading_percent"].to_numpy()[known] / limit
-    return found
-
-
-def _limit_percent(study: Study) -> FloatArray:
-    """Return the loading that the rating of each branch stands for, (L,)."""
-    found = np.full(study.grid.n_branches, 100.0)
-    for place, (element, index) in enumerate(study.grid.branch_element):
-        table = study.net[element]
-        if "max_loading_percent" in table:
-            value = float(table.loc[index, "max_loading_percent"])
-            found[place] = value if np.isfinite(value) else 100.0
     return found

@@ -95,20 +95,20 @@ def dispatch(schedule: Schedule) -> Figure:
     study = schedule.study
     demand = study.total_demand_mw + study.grid.offset_mw.sum()
     with mpl.rc_context(STYLE):
-        figure = _NotebookFigure(figsize=(9.0, 4.5), layout="constrained")
+        figure = NotebookFigure(figsize=(9.0, 4.5), layout="constrained")
         axes = figure.add_subplot()
         supply = _stack(axes, [*_supply(schedule), *_curtailed(schedule)], sign=1)
         taken = _stack(axes, list(_taken(schedule)), sign=-1)
         width = float(np.clip(300.0 / study.n_periods, 0.3, 1.4))
         for color, wider in (("white", 1.6), (INK, 1.0)):
-            axes.stairs(demand, _edges(study), baseline=None, color=color, lw=width * wider)
+            axes.stairs(demand, period_edges(study), baseline=None, color=color, lw=width * wider)
         axes.axhline(0.0, color=INK, linewidth=0.6)
         axes.set_ylabel("power (MW)")
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
         _pad_power(axes)
         axes.set_title(f"Dispatch of {study.name}")
-        _time_axis(axes, study)
+        time_axis(axes, study)
         line = Line2D([], [], color=INK, linewidth=1.4, label="demand")
         figure.legend(handles=[line, *reversed(supply), *taken], loc="outside right upper")
     return figure
@@ -133,16 +133,16 @@ def commitment(schedule: Schedule) -> Figure:
     capacity = study.thermal.p_max_mw[order, np.newaxis]
     share = 100.0 * schedule.power_mw[order] / np.where(capacity > 0, capacity, 1.0)
     with mpl.rc_context(STYLE):
-        figure = _NotebookFigure(figsize=(9.0, _matrix_height(n_units)), layout="constrained")
+        figure = NotebookFigure(figsize=(9.0, _matrix_height(n_units)), layout="constrained")
         axes = figure.add_subplot()
         if n_units:
             shown = np.where(on, share, np.nan)
-            _matrix(axes, study, shown, _load_colors(), "output (% of maximum)")
+            _matrix(axes, study, shown, load_colors(), "output (% of maximum)")
             _start_marks(axes, on, study.thermal.initial_on[order])
             _name_rows(axes, [study.thermal.name[g] for g in order], "thermal unit", "hours on")
-            _time_axis(axes, study)
+            time_axis(axes, study)
         else:
-            _say(axes, "no thermal unit")
+            say(axes, "no thermal unit")
         axes.set_title(f"Commitment of {study.name}: {n_units} units")
     return figure
 
@@ -168,7 +168,7 @@ def line_loading(schedule: Schedule, most_loaded: int = 30) -> Figure:
     order = np.argsort(-loading.max(axis=1, initial=0.0), kind="stable")[:most_loaded]
     names = [grid.branch_name[branch] for branch in rated[order]]
     with mpl.rc_context(STYLE):
-        figure = _NotebookFigure(figsize=(9.0, _matrix_height(len(order))), layout="constrained")
+        figure = NotebookFigure(figsize=(9.0, _matrix_height(len(order))), layout="constrained")
         axes = figure.add_subplot()
         if len(order):
             _matrix(
@@ -176,9 +176,9 @@ def line_loading(schedule: Schedule, most_loaded: int = 30) -> Figure:
             )
             _limit_marks(axes, loading[order])
             _name_rows(axes, names, "branch")
-            _time_axis(axes, schedule.study)
+            time_axis(axes, schedule.study)
         else:
-            _say(axes, "no branch has a rating")
+            say(axes, "no branch has a rating")
         axes.set_title(_loading_title(schedule, len(order), len(rated)))
     return figure
 
@@ -197,9 +197,9 @@ def prices(found: Prices) -> Figure:
     Figure
     """
     study, price = found.schedule.study, found.price_per_mwh
-    edges = _edges(study)
+    edges = period_edges(study)
     with mpl.rc_context(STYLE):
-        figure = _NotebookFigure(figsize=(9.0, 3.5), layout="constrained")
+        figure = NotebookFigure(figsize=(9.0, 3.5), layout="constrained")
         axes = figure.add_subplot()
         if len(price) > 1:
             low, high = price.min(axis=0), price.max(axis=0)
@@ -214,7 +214,7 @@ def prices(found: Prices) -> Figure:
         axes.set_ylabel("price (per MWh)")
         axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
         axes.set_title(f"Prices of {study.name}")
-        _time_axis(axes, study)
+        time_axis(axes, study)
         figure.legend(loc="outside right upper")
     return figure
 
@@ -233,11 +233,11 @@ def convergence(run: Any) -> Figure:
     trace = run.solution.trace
     elapsed_s = np.array([step.elapsed_s for step in trace])
     with mpl.rc_context(STYLE):
-        figure = _NotebookFigure(figsize=(9.0, 3.5), layout="constrained")
+        figure = NotebookFigure(figsize=(9.0, 3.5), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title(f"Cost and bound of {run.study.name}")
         if not trace:
-            _say(axes, "This solver does not tell how its answer came about.")
+            say(axes, "This solver does not tell how its answer came about.")
             return figure
         for name, color, ls in (("objective", START, "-"), ("bound", INK, "--")):
             values = np.array([getattr(step, name) for step in trace])
@@ -278,7 +278,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     return target
 
 
-class _NotebookFigure(Figure):
+class NotebookFigure(Figure):
     """A figure that a notebook shows of itself, without pyplot or ``%matplotlib inline``."""
 
     def _repr_png_(self) -> bytes:
@@ -426,7 +426,7 @@ def _matrix(axes: Axes, study: Study, percent: FloatArray, colors: Colormap, lab
     values = np.where(np.abs(percent - 100.0) < ROUNDING_PERCENT, 100.0, percent)
     named = len(values) <= MAX_NAMED_ROWS
     image = axes.pcolormesh(
-        _edges(study),
+        period_edges(study),
         np.arange(len(values) + 1),
         values,
         cmap=colors.with_extremes(over=UNSERVED),
@@ -457,8 +457,8 @@ def _name_rows(axes: Axes, names: Sequence[str], kind: str, order: str = "") -> 
         axes.set_ylabel(f"{kind}, by {order}")
 
 
-def _say(axes: Axes, text: str) -> None:
-    """Write why there is no matrix."""
+def say(axes: Axes, text: str) -> None:
+    """Write why there is nothing to draw."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
 
@@ -513,7 +513,8 @@ def _cost_colors() -> Colormap:
     )
 
 
-def _load_colors() -> Colormap:
+def load_colors() -> Colormap:
+    """Return light to dark blue, all of it visible on white."""
     return LinearSegmentedColormap.from_list("load", ["#b9d7e8", "#4f8fb5", "#12304f"])
 
 
@@ -526,11 +527,12 @@ def _loading_colors() -> Colormap:
 # --- time
 
 
-def _edges(study: Study) -> FloatArray:
+def period_edges(study: Study) -> FloatArray:
+    """Return where periods begin and the last ends on the axis of `time_axis`, (T + 1,)."""
     return np.arange(study.n_periods + 1, dtype=np.float64)
 
 
-def _time_axis(axes: Axes, study: Study) -> None:
+def time_axis(axes: Axes, study: Study) -> None:
     """Label the periods: by clock where they are time stamps, by number otherwise."""
     axes.set_xlim(0, study.n_periods)
     if isinstance(study.time, pd.DatetimeIndex):

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "siting": f"{DATA} placement io",
     "price_table": DATA,
     "plots": f"{DATA} price_table",
+    "placement_plots": f"{DATA} placement placement_rules rules ac_power_flow io plots placing",
     "security": DATA,
     "rules": f"{DATA} security",
     "placement_rules": f"{DATA} placement rules",
@@ -84,7 +85,10 @@ MAY_IMPORT = {
     "outputs": "*",
     "commands": "*",
     "placing": "*",
+    "ac_sites": "*",
+    "placement_controls": f"{MODEL} {MILP} lowering sampling linear_prices solver",
     "placement_commands": "*",
+    "placement_outputs": "*",
     "cli": "*",
     "demo": "*",
     "__main__": "*",
@@ -109,13 +113,15 @@ ONLY_IN = {
     "qiskit_aer": "circuits.backends solvers",
     "qiskit_ibm_runtime": "circuits.backends",
     "qiskit_optimization": "solvers.qiskit_optimization",
-    "matplotlib": "plots",
+    "matplotlib": "plots placement_plots",
+    "networkx": "placement_plots",
     "typer": "cli",
     "rich": "cli commands demo",
 }
 
 MAY_IMPORT_RUNNING = (
-    "pricing simulation placing cli commands placement_commands demo outputs __main__"
+    "pricing simulation placing cli commands placement_commands placement_outputs demo "
+    "outputs __main__"
 )
 
 STARTS_FAST = "cli commands demo io.cases"

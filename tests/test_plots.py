@@ -297,7 +297,7 @@ def test_ticks_are_few_and_inside(n_periods: int, stamped: bool) -> None:
     stamps = pd.date_range("2026-01-01", periods=n_periods, freq="h", tz="UTC")
     time = stamps if stamped else pd.RangeIndex(1, n_periods + 1)
     axes = Figure().add_subplot()
-    plots._time_axis(axes, _Periods(study, time))  # type: ignore[arg-type]
+    plots.time_axis(axes, _Periods(study, time))  # type: ignore[arg-type]
     assert 1 <= len(axes.get_xticks()) <= 24
     assert max(axes.get_xticks()) < n_periods
 

@@ -28,7 +28,7 @@ def test_names_are_the_files() -> None:
     files = sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
     assert list(solver_names()) == files
     assert {"exact", "highs", "neal", "qaoa", "tabu"} <= set(files)
-    assert formulation_names() == ("unit_commitment",)
+    assert formulation_names() == ("battery_placement", "unit_commitment")
     assert solver_class("highs") is HiGHS
     assert formulation_class("unit_commitment") is UnitCommitment
 

@@ -64,14 +64,15 @@ class CompactSites(Compact):
         for part, ending, weight in self.parts:
             with b.scope(ending, weight):
                 self._operation(b, number, part, x, ending)
+        self._peak(b, number, x)
         return CompactModel(replace(b.program(), lower=lower, upper=upper), {})
 
     def repaired(self, decisions: FloatArray) -> FloatArray:
         """Return numbers of modules that keep the number of sites, its limits and the budget.
 
-        Sites that are too many go, and those that lack come, in the order of the candidates. What
-        is beyond the budget goes from the last site on: modules more than a site must have, then
-        dear ones in favor of cheap ones, then sites.
+        Sites that are too many go, and those that lack come, by chance that the decisions settle.
+        What is beyond the budget goes from the last site on: modules more than a site must have,
+        then dear ones in favor of cheap ones, then sites.
         """
         sites = self.study.sites
         shape = len(sites), len(sites.modules)
@@ -80,8 +81,9 @@ class CompactSites(Compact):
         self._within_site(number)
         built = np.flatnonzero(number.sum(axis=1))
         wanted = len(built) if sites.count is None else sites.count
-        number[built[wanted:]] = 0.0
-        free = np.flatnonzero(number.sum(axis=1) == 0.0)
+        chance = np.random.default_rng(np.rint(decisions).astype(np.uint32))
+        number[chance.permutation(built)[wanted:]] = 0.0
+        free = chance.permutation(np.flatnonzero(number.sum(axis=1) == 0.0))
         cheapest = int(np.argmin(sites.modules.investment_cost))
         number[free[: max(wanted - len(built), 0)], cheapest] = sites.modules_min
         while sites.budget is not None and self._spent(number) > sites.budget * (1.0 + 1e-9):
@@ -135,6 +137,19 @@ class CompactSites(Compact):
         flows = _Flows.of(study, each_mw, built, self._infeed_mw(study, x, ending))
         for weight, constant, factor in flows.squares():
             _minimize_square(b, number, weight, constant, factor)
+
+    def _peak(self, b: ProgramBuilder, number: IntArray, x: FloatArray) -> None:
+        """Add what modules take off the peak: their mean in the periods that have it at `x`."""
+        if "peak_mw" not in self.program.variables:
+            return
+        here, peak_mw = self.study.grid.reference_bus, float(self.program.value("peak_mw", x))
+        lowered = []
+        for study, ending, _ in self.parts:
+            given = self._infeed_mw(study, x, ending)[here]
+            lowered.append(self._each_mw(study, x, ending)[:, given >= peak_mw - NEAREST_MW])
+        together = np.concatenate(lowered, axis=1)
+        if together.shape[1]:
+            b.minimize(-self.study.sites.peak_cost_per_mw * together.mean(axis=1), number)
 
     def _each_mw(self, study: Study, x: FloatArray, ending: str) -> FloatArray:
         """Return what a module at each site and of each kind gives, (C·M, T)."""

@@ -61,7 +61,7 @@ class View:
         if program.compact is None:
             raise UnsupportedError(
                 "this program has no compact form: it is there for unit commitment without "
-                "scenarios; take form = 'full'"
+                "scenarios and for battery placement on radial nets; take form = 'full'"
             )
         columns = program.compact.columns
         model = program.compact.near(x, lower[columns], upper[columns])
