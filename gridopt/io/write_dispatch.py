@@ -59,7 +59,8 @@ def write_dispatch(
     - A gen or sgen gets its ``p_mw``, and is in service where it is committed. A gen that is the
       slack stays in service, and so does every ext_grid, as they hold the voltage angle; the
       power scheduled for an ext_grid is written to a column ``p_mw`` for comparison.
-    - Storage gets its ``p_mw``, + for charging.
+    - Storage gets its ``p_mw``, + for charging. Batteries that were placed are added to the net,
+      and replace those of the same name and bus that an earlier call added.
     - All values are written as they are and ``scaling`` set to 1; reactive power keeps its value.
     """
     DispatchWriter(net, schedule.study).write(schedule, period)
@@ -131,14 +132,19 @@ class DispatchWriter:
         )
 
     def _add_batteries(self) -> None:
-        """Create batteries that were placed as storage of the net, once."""
-        stored = self.study.storage
+        """Create batteries that were placed as storage of the net, unless an earlier call has."""
+        stored, table = self.study.storage, self.net["storage"]
+        own = [index for element, index in stored.element if element == "storage"]
         for row, key in enumerate(stored.element):
             if key[0] != BATTERY:
                 continue
+            bus = self._bus_of[int(stored.bus[row])]
+            there = (table["name"] == stored.name[row]) & (table["bus"] == bus)
+            for index in table.index[there & ~table.index.isin(own)]:
+                self.net["storage"] = self.net["storage"].drop(index)
             index = pp.create_storage(
                 self.net,
-                self._bus_of[int(stored.bus[row])],
+                bus,
                 p_mw=0.0,
                 max_e_mwh=float(stored.energy_max_mwh[row]),
                 min_e_mwh=float(stored.energy_min_mwh[row]),
