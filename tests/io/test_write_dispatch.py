@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ from gridopt.arrays import FloatArray
 from gridopt.errors import GridoptError
 from gridopt.io.pandapower_net import read_pandapower
 from gridopt.io.write_dispatch import EXTRA_LOAD, write_dispatch
+from gridopt.placement import placed
 from gridopt.results import Schedule
+from gridopt.siting import with_sites
 from gridopt.study import Study
 
 
@@ -157,3 +161,56 @@ def test_other_nets_and_periods_are_refused(net: Any) -> None:
     pp.create_bus(larger, 110.0)
     with pytest.raises(GridoptError, match="not the one"):
         write_dispatch(larger, plan(study), 0)
+
+
+def placed_plan(make_tree: Callable[..., Study], make_modules: Callable[..., Any]) -> Schedule:
+    """Return batteries of the tree: two modules at bus 4, one at bus 2, over three hours."""
+    study = with_sites(make_tree((0.5, 1.0, 0.7), (20.0, 90.0, 60.0)), [4, 2], make_modules())
+    built = placed(study, np.array([[0, 2], [1, 0]]), np.zeros((2, 2)))
+    return plan(
+        built,
+        import_mw=[[4.0, 5.0, 4.0]],
+        charge_mw=[[1.0, 0.0, 0.0], [0.5, 0.0, 0.25]],
+        discharge_mw=[[0.0, 0.8, 0.1], [0.0, 0.25, 0.0]],
+    )
+
+
+def test_batteries_placed_become_storage(
+    make_tree: Callable[..., Study],
+    make_tree_net: Callable[[], Any],
+    make_modules: Callable[..., Any],
+) -> None:
+    schedule, net = placed_plan(make_tree, make_modules), make_tree_net()
+    assert write_dispatch(net, schedule, 0) is net
+    assert net.storage["p_mw"].tolist() == [1.0, 0.5]  # + charges
+    assert net.storage["bus"].tolist() == [4, 2]
+    assert net.storage["name"].tolist() == ["large at end", "small at north"]
+    assert net.storage["max_p_mw"].tolist() == [2.0, 0.5]
+    assert net.storage["min_p_mw"].tolist() == [-2.0, -0.5]
+    assert net.storage["max_e_mwh"].tolist() == [3.2, 1.0]
+    assert net.storage["in_service"].all()
+    assert net.ext_grid["p_mw"].tolist() == [4.0]
+    write_dispatch(net, schedule, 1)  # the same batteries, in another hour
+    assert net.storage["p_mw"].tolist() == [-0.8, -0.25]
+    write_dispatch(net, schedule, 2)
+    assert net.storage["p_mw"].tolist() == [-0.1, 0.25]
+
+
+def test_power_flow_has_the_batteries(
+    make_tree: Callable[..., Study],
+    make_tree_net: Callable[[], Any],
+    make_modules: Callable[..., Any],
+) -> None:
+    schedule, net = placed_plan(make_tree, make_modules), make_tree_net()
+    bare = make_tree_net()
+    bare.load[["p_mw", "q_mvar"]] *= 0.5
+    write_dispatch(net, schedule, 0)
+    for each in (net, bare):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # inside pandapower
+            pp.runpp(each)
+    more = float(net.res_ext_grid["p_mw"].iloc[0] - bare.res_ext_grid["p_mw"].iloc[0])
+    lost = float(net.res_line["pl_mw"].sum() - bare.res_line["pl_mw"].sum())
+    assert more == pytest.approx(1.5 + lost)
+    assert lost > 0.0
+    assert len(schedule.study.net.storage) == 0  # the study's own net is left alone
