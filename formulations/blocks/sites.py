@@ -136,7 +136,9 @@ def peak(b: ProgramBuilder, study: Study) -> IntArray | None:
     """Add the highest power taken at the reference bus, where it costs something."""
     if not study.sites.peak_cost_per_mw:
         return None
-    column = b.variable("peak_mw", ())
+    here, units, traded = study.grid.reference_bus, study.thermal, study.exchange
+    most = units.p_max_mw[units.bus == here].sum() + traded.import_max_mw[traded.bus == here].sum()
+    column = b.variable("peak_mw", (), upper=float(most))
     b.minimize(study.sites.peak_cost_per_mw, column)
     return column
 
