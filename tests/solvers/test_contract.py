@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gridopt
-from gridopt.errors import OptionError, UnknownNameError
+from gridopt.errors import OptionError, UnknownNameError, UnsupportedError
 from gridopt.program import Integrality, Program, ProgramBuilder
 from gridopt.registry import (
     formulation_class,
@@ -21,6 +21,8 @@ from gridopt.registry import (
     solver_class,
     solver_names,
 )
+from gridopt.sites import BatteryModules
+from gridopt.siting import with_sites
 from gridopt.solution import Termination
 from gridopt.solver import Progress
 from gridopt.study import Study
@@ -184,12 +186,24 @@ def test_says_what_it_is(solver: str) -> None:
     assert {"seed", "time_limit_s"} <= names
 
 
+def lossless() -> BatteryModules:
+    """Return a battery of 10 MW that leaves demand a whole multiple of 10 MW."""
+    ten, one = np.array([10.0]), np.ones(1)
+    return BatteryModules(("battery",), ten, ten, one, one, one, ten, 8760.0 * one, one)
+
+
 @pytest.mark.parametrize("formulation", formulation_names())
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_solver_takes_every_formulation(
     solver: str, formulation: str, make_study: Callable[..., Study]
 ) -> None:
     study = make_study(demand_mw=(70.0, 100.0))
+    if formulation == "battery_placement":
+        study = with_sites(study, modules=lossless(), operation="profile")
+    if solver in OF_AGENTS and formulation_class(formulation)().build(study).agents is None:
+        with pytest.raises(UnsupportedError, match="no agents to take it apart into"):
+            gridopt.solve(study, formulation, solver, **options_for(solver))
+        return
     exact = gridopt.solve(study, formulation, "highs", gap=1e-9)
     options = options_for(solver, resolution=None, levels=2)
     run = gridopt.solve(study, formulation, solver, **options)
