@@ -15,7 +15,7 @@ from gridopt.errors import Issue, StudyError
 from gridopt.io.battery_modules import read_modules
 from gridopt.io.candidate_buses import Candidates, candidate_buses
 from gridopt.sites import BatteryModules, Sites
-from gridopt.study import Study
+from gridopt.study import Scenario, Study
 
 DEFAULT_MODULE = "li_ion_1mw_2h"
 
@@ -62,7 +62,8 @@ def with_sites(
     catalogue : DataFrame or path, optional
         See `gridopt.io.battery_modules.read_modules`.
     loss_cost_per_mwh : float, optional
-        Price of losses on radial grids; what energy costs at the reference bus where not given.
+        Price of losses on radial grids; what energy costs at the reference bus where not given, in
+        each scenario what it costs there.
     voltage_cost_per_pu_h, overload_cost_per_mwh : float, optional
         Prices of voltage outside of its band and of flow above its rating, on radial grids; where
         not given, nothing may be.
@@ -111,8 +112,11 @@ def with_sites(
         overload_cost_per_mwh=np.inf if overload_cost_per_mwh is None else overload_cost_per_mwh,
         peak_cost_per_mw=peak_cost_per_mw,
     )
+    scenarios = study.scenarios
+    if len(losses):
+        scenarios = tuple(_with_loss_cost(study, it, loss_cost_per_mwh) for it in scenarios)
     assumptions = (*study.assumptions, *notes)
-    return replace(study, sites=sites, feeder=feeder, assumptions=assumptions)
+    return replace(study, sites=sites, feeder=feeder, scenarios=scenarios, assumptions=assumptions)
 
 
 def daily_profile(study: Study, modules: BatteryModules) -> FloatArray:
@@ -144,6 +148,11 @@ def _fill(profile: FloatArray, periods: IntArray, count: float, value: float) ->
             return
         profile[t] = value * min(count, 1.0)
         count -= 1.0
+
+
+def _with_loss_cost(study: Study, scenario: Scenario, given: float | None) -> Scenario:
+    """Return a scenario in which losses cost what energy costs there, or what was given."""
+    return replace(scenario, loss_cost_per_mwh=_loss_cost(study.in_scenario(scenario), given, []))
 
 
 def _loss_cost(study: Study, given: float | None, notes: list[str]) -> FloatArray:
