@@ -74,9 +74,13 @@ class Checked:
 
     @property
     def cost(self) -> float:
-        """Cost with AC power flow; inf where a rule is broken."""
+        """Cost with AC power flow; inf where a rule is broken.
+
+        On a radial grid also where power flow does not converge.
+        """
         found = self.verification
-        return found.total_cost if found.is_feasible else float("inf")
+        is_known = self.placement.network != "radial" or _is_converged(self.flows)
+        return found.total_cost if found.is_feasible and is_known else float("inf")
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +203,7 @@ def _placed(
         if abs(after.cost - run.cost) <= AGREED * abs(run.cost):
             return Placing(run, before, after, len(found))
         now = corrected(study, after.placement.schedules, after.flows)
-    run, after = min(found, key=lambda one: _cost(one[1]))
+    run, after = min(reversed(found), key=lambda one: _cost(one[1]))  # of alike ones the last
     return Placing(run, before, after, len(found))
 
 

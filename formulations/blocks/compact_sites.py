@@ -68,9 +68,11 @@ class CompactSites(Compact):
         return CompactModel(replace(b.program(), lower=lower, upper=upper), {})
 
     def repaired(self, decisions: FloatArray) -> FloatArray:
-        """Return numbers of modules that keep the number of sites and the limits of each.
+        """Return numbers of modules that keep the number of sites, its limits and the budget.
 
         Sites that are too many go, and those that lack come, by chance that the decisions settle.
+        What is beyond the budget goes from the last site on: modules more than a site must have,
+        then dear ones in favor of cheap ones, then sites.
         """
         sites = self.study.sites
         shape = len(sites), len(sites.modules)
@@ -84,8 +86,34 @@ class CompactSites(Compact):
         free = chance.permutation(np.flatnonzero(number.sum(axis=1) == 0.0))
         cheapest = int(np.argmin(sites.modules.investment_cost))
         number[free[: max(wanted - len(built), 0)], cheapest] = sites.modules_min
+        while sites.budget is not None and self._spent(number) > sites.budget * (1.0 + 1e-9):
+            if not self._cheapened(number):
+                break
         site = (number.sum(axis=1) > 0.0).astype(np.float64)
         return np.concatenate([number.ravel(), site])[: len(decisions)]
+
+    def _spent(self, number: FloatArray) -> float:
+        return float((number @ self.study.sites.modules.investment_cost).sum())
+
+    def _cheapened(self, number: FloatArray) -> bool:
+        """Make one change that costs less; return False where there is none."""
+        sites, cost = self.study.sites, self.study.sites.modules.investment_cost
+        each, cheapest = number.sum(axis=1), int(np.argmin(cost))
+        above = np.where(number > 0.0, cost - cost[cheapest], -1.0)
+        for more, wanted in (
+            (each > sites.modules_min, None),
+            (above.max(axis=1, initial=-1.0) > 0.0, cheapest),
+        ):
+            if more.any():
+                site = int(np.flatnonzero(more)[-1])
+                number[site, int(np.argmax(above[site]))] -= 1.0
+                if wanted is not None:
+                    number[site, wanted] += 1.0
+                return True
+        if sites.count is not None or not each.any():
+            return False
+        number[int(np.flatnonzero(each)[-1])] = 0.0
+        return True
 
     def _within_site(self, number: FloatArray) -> None:
         sites = self.study.sites
