@@ -33,6 +33,7 @@ def with_sites(
     modules_max: int = 1,
     modules_min: int = 1,
     operation: Literal["optimized", "profile"] = "optimized",
+    holds_reserve: bool = False,
     catalogue: pd.DataFrame | str | Path | None = None,
     loss_cost_per_mwh: float | None = None,
     voltage_cost_per_pu_h: float | None = None,
@@ -60,6 +61,8 @@ def with_sites(
     operation : {"optimized", "profile"}
         Whether batteries run as is best for the objective, or each by the same profile: once a
         day empty at full power where the demand of the system is highest, full where it is lowest.
+    holds_reserve : bool
+        Whether batteries may hold spinning reserve, if their operation is optimized.
     catalogue : DataFrame or path, optional
         See `gridopt.io.battery_modules.read_modules`.
     loss_cost_per_mwh : float, optional
@@ -100,6 +103,7 @@ def with_sites(
         modules_max=modules_max,
         modules_min=modules_min,
         profile=profile,
+        holds_reserve=holds_reserve,
         loss_cost_per_mwh=losses,
         voltage_cost_per_pu_h=np.inf if voltage_cost_per_pu_h is None else voltage_cost_per_pu_h,
         overload_cost_per_mwh=np.inf if overload_cost_per_mwh is None else overload_cost_per_mwh,
