@@ -19,9 +19,10 @@ from gridopt.formulations.blocks.commitment import Commitment
 from gridopt.formulations.blocks.compact_sites import CompactSites
 from gridopt.formulations.blocks.network import network_limits, network_notes
 from gridopt.formulations.blocks.radial import radial_limits
+from gridopt.formulations.blocks.reserves import reserve_block
 from gridopt.formulations.blocks.sites import Choice, batteries, below_peak, peak, site_choice
 from gridopt.formulations.unit_commitment import REFERENCE, UnitCommitment, suffix, values_of
-from gridopt.placement import Placement, placed
+from gridopt.placement import Placement, placed, with_reserve
 from gridopt.program import Program, ProgramBuilder
 from gridopt.results import Schedule
 from gridopt.study import Study
@@ -110,7 +111,7 @@ class BatteryPlacement(Formulation):
         network = self.network_of(study)
         built = batteries(b, study, choice, self._is_exclusive(study))
         by_bus = network != "copperplate"
-        injections = self._system.dispatch(b, study, unit, built, by_bus)
+        injections = self._system.dispatch(b, study, unit, built.injections, by_bus, built.reserve)
         if highest is not None:
             below_peak(b, study, highest, injections)
         if network == "dc":
@@ -143,11 +144,15 @@ class BatteryPlacement(Formulation):
         modules = np.rint(program.value("modules", x)).astype(np.int64)
         on = np.rint(program.value("on", x)) > 0
         parts = [(study.in_scenario(it), suffix(it)) for it in study.scenarios] or [(study, "")]
-        schedules = tuple(
-            self._schedule(part, on, modules, values_of(program, x, ending))
-            for part, ending in parts
-        )
-        return Placement(study, modules, schedules, self.network_of(study))
+        schedules, reserve = [], []
+        for part, ending in parts:
+            values = values_of(program, x, ending)
+            held = _held(part, modules, values)
+            schedule = self._schedule(part, on, modules, values)
+            reserve.append(held)
+            schedules.append(replace(schedule, study=with_reserve(schedule.study, held)))
+        network = self.network_of(study)
+        return Placement(study, modules, tuple(schedules), network, tuple(reserve))
 
     def _schedule(
         self, study: Study, on: BoolArray, modules: IntArray, values: dict[str, FloatArray]
@@ -191,3 +196,14 @@ def _running(
     held = study.sites.profile_soc_mwh(study.period_h)[:, 1:]
     soc = (number * np.tile(held, (len(study.sites), 1))).astype(np.float64)
     return np.maximum(-power, 0.0), np.maximum(power, 0.0), soc
+
+
+def _held(study: Study, modules: IntArray, values: dict[str, FloatArray]) -> FloatArray:
+    """Return what batteries hold of each reserve product, (P, batteries, T)."""
+    built = np.flatnonzero(modules.ravel())
+    held = np.zeros((len(study.reserves), len(built), study.n_periods))
+    for p, product in enumerate(study.reserves.product):
+        columns = f"battery_{reserve_block(product)}"
+        if columns in values:
+            held[p] = values[columns][built]
+    return held

@@ -49,6 +49,7 @@ from gridopt.formulations.blocks.production import (
     ramping,
 )
 from gridopt.formulations.blocks.reserves import (
+    Others,
     nonspinning,
     reserve_requirements,
     reserve_values,
@@ -206,6 +207,7 @@ class UnitCommitment(Formulation):
         unit: Commitment,
         others: list[Injection],
         by_bus: bool,
+        reserve: Others | None = None,
     ) -> list[Injection]:
         """Add the dispatch of a study without scenarios; return all that feeds in.
 
@@ -218,6 +220,8 @@ class UnitCommitment(Formulation):
             What feeds in beside.
         by_bus : bool
             Whether what is unserved and in surplus is known by bus.
+        reserve : Others or None
+            What others than thermal units hold of reserve products.
         """
         output = production(b, study, unit)
         generation_limits(b, study, unit, output, self.generation_limits)
@@ -239,7 +243,7 @@ class UnitCommitment(Formulation):
         ]
         power_balance(b, study, injections)
         energy_limits(b, study, unit, thermal, renewable)
-        short = reserve_requirements(b, study, output.reserve)
+        short = reserve_requirements(b, study, output.reserve, reserve)
         capacity_cuts(b, study, unit, short, injections)
         return injections
 

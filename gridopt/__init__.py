@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import gridopt.plots as plots
     from gridopt.ac_power_flow import power_flow
     from gridopt.circuits.pauli_operator import from_sparse_pauli_op, to_sparse_pauli_op
+    from gridopt.days import representative_days
     from gridopt.errors import GridoptError, StudyError
     from gridopt.exports.coo_text import read_coo, write_coo
     from gridopt.exports.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
@@ -86,6 +87,7 @@ __all__ = [
     "read_simbench",
     "read_unitcommitment_jl",
     "read_units",
+    "representative_days",
     "simulate",
     "solve",
     "to_bqm",
@@ -141,6 +143,7 @@ _HOME = {
     "read_simbench": "gridopt.io.simbench_net",
     "read_unitcommitment_jl": "gridopt.io.unitcommitment_jl",
     "read_units": "gridopt.io.unit_table",
+    "representative_days": "gridopt.days",
     "simulate": "gridopt.simulation",
     "solve": "gridopt.running",
     "to_bqm": "gridopt.exports.dimod_models",

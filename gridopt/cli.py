@@ -209,6 +209,9 @@ def solve_battery_placement(
     operation: Annotated[
         Operation, typer.Option(help="Whether batteries run as is best, or all by one profile.")
     ] = Operation.OPTIMIZED,
+    battery_reserve: Annotated[
+        bool, typer.Option("--battery-reserve", help="Let batteries hold spinning reserve.")
+    ] = False,
     network: Annotated[
         PlacementNetwork,
         typer.Option(help="Network model; auto: radial where the net is, else dc where rated."),
@@ -290,6 +293,7 @@ def solve_battery_placement(
             "modules_max": modules_max,
             "modules_min": modules_min,
             "operation": operation.value,
+            "holds_reserve": battery_reserve,
             "vm_min_pu": vm_min,
             "vm_max_pu": vm_max,
             "loss_cost_per_mwh": loss_cost,

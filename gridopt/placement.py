@@ -32,15 +32,25 @@ class Placement:
         which the batteries are storage: see `placed`.
     network : str
         ``"copperplate"``, ``"dc"`` or ``"radial"``: which limits are among its rules.
+    reserve_mw : tuple of array, (P, N, T) each
+        Of each reserve product, held by each of the N batteries, for each schedule: its study
+        requires as much less. Nothing unless given.
     """
 
     study: Study
     modules: IntArray
     schedules: tuple[Schedule, ...]
     network: str = "copperplate"
+    reserve_mw: tuple[FloatArray, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modules", frozen(self.modules, np.int64))
+        held = self.reserve_mw or tuple(self._no_reserve(it) for it in self.schedules)
+        object.__setattr__(self, "reserve_mw", tuple(frozen(it) for it in held))
+
+    def _no_reserve(self, schedule: Schedule) -> FloatArray:
+        built = int((self.modules > 0).sum())
+        return np.zeros((len(self.study.reserves), built, schedule.study.n_periods))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,6 +132,27 @@ def placed(study: Study, modules: IntArray, initial_soc_mwh: FloatArray) -> Stud
         for item in fields(Storage)
     }
     return replace(study, storage=Storage(**joined), sites=replace(study.sites, bus=NO_BUS))
+
+
+def with_reserve(study: Study, held_mw: FloatArray) -> Study:
+    """Return a study that requires less reserve by what batteries in its zones hold.
+
+    Parameters
+    ----------
+    study : Study
+        With the batteries as its last storage.
+    held_mw : array, (P, N, T)
+        Of each product, by each of the N batteries.
+    """
+    asked, n = study.reserves, held_mw.shape[1]
+    if not held_mw.any():
+        return study
+    bus = study.storage.bus[len(study.storage) - n :]
+    inside = asked.zone[:, bus][:, :, np.newaxis]
+    met = (inside * held_mw[asked.of_product]).sum(axis=1)
+    return replace(
+        study, reserves=replace(asked, required_mw=np.maximum(asked.required_mw - met, 0.0))
+    )
 
 
 Outcome = Plan | Placement

@@ -46,7 +46,9 @@ class Control:
     modules: int
 
 
-def controls(program: Program, count: int | None, modules: int, seed: int) -> tuple[Control, ...]:
+def controls(
+    program: Program, count: int | None, modules: int, seed: int, limit_s: float | None = None
+) -> tuple[Control, ...]:
     """Return the controls of a placement program that has a compact form; none of others.
 
     Parameters
@@ -57,10 +59,14 @@ def controls(program: Program, count: int | None, modules: int, seed: int) -> tu
     modules : int
         How many modules the answer has; random placements have as many.
     seed : int
+    limit_s : float or None
+        Seconds for all of them; `LIMIT_S` at most. What is not done by then is left out.
     """
     if program.compact is None:
         return ()
-    prices = linear_prices(program, LIMIT_S / 3.0)
+    whole_s = LIMIT_S if limit_s is None else min(limit_s, LIMIT_S)
+    deadline = Deadline.after(whole_s)
+    prices = linear_prices(program, whole_s / 3.0)
     if prices is None:
         return ()
     columns = program.compact.columns
@@ -71,12 +77,13 @@ def controls(program: Program, count: int | None, modules: int, seed: int) -> tu
     rng = np.random.default_rng(seed)
     for number in range(RANDOM):
         found[f"random {number + 1}"] = choice.random(modules, rng)
-    redispatch, deadline = Redispatch(program, repair=False), Deadline.after(LIMIT_S)
-    return tuple(
-        Control(name, redispatch(columns, values, deadline).best.objective, choice.number(values))
-        for name, values in found.items()
-        if not deadline.passed
-    )
+    redispatch, reached = Redispatch(program, repair=False), []
+    for name, values in found.items():
+        answer = redispatch(columns, values, deadline).best
+        if deadline.passed:
+            break
+        reached.append(Control(name, answer.objective, choice.number(values)))
+    return tuple(reached)
 
 
 class _Choice:

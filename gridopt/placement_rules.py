@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from gridopt.arrays import FloatArray
 from gridopt.placement import Placement
+from gridopt.requirements import SPINNING
 from gridopt.results import Schedule, Violation
 from gridopt.rules import TOLERANCE_MW
 from gridopt.study import Study
@@ -51,6 +53,37 @@ def profile_rules(study: Study, placement: Placement, schedule: Schedule) -> Ite
     for row, t in np.argwhere(np.abs(found - wanted) > TOLERANCE_MW):
         name, time = schedule.study.storage.name[own + row], study.time[t]
         yield Violation("profile", name, time, float(found[row, t]), float(wanted[row, t]))
+
+
+def reserve_rules(study: Study, schedule: Schedule, held_mw: FloatArray) -> Iterator[Violation]:
+    """Yield batteries that hold reserve of another kind, or more than power or energy allow.
+
+    Parameters
+    ----------
+    study : Study
+    schedule : Schedule
+    held_mw : array, (P, N, T)
+        Of each product, by each of the N batteries.
+    """
+    stored, own, time = schedule.study.storage, len(study.storage), study.time
+    h, together = study.period_h, held_mw.sum(axis=0)
+    spinning = study.reserves.products(*([SPINNING] if study.sites.holds_reserve else []))
+    others = np.delete(held_mw, spinning, axis=0)
+    given = (schedule.discharge_mw - schedule.charge_mw)[own:]
+    checks: dict[str, tuple[FloatArray, npt.ArrayLike]] = {
+        "battery_reserve_kind": (np.abs(others).sum(axis=0), 0.0),
+        "battery_reserve_sign": (-held_mw.min(axis=0, initial=0.0), 0.0),
+        "battery_reserve_power": (given + together, stored.discharge_max_mw[own:, np.newaxis]),
+        "battery_reserve_energy": (
+            h * together / stored.discharge_efficiency[own:, np.newaxis],
+            schedule.soc_mwh[own:],
+        ),
+    }
+    for rule, (value, limit) in checks.items():
+        most = np.broadcast_to(limit, value.shape)
+        for row, t in np.argwhere((value > most + TOLERANCE_MW) & (together != 0.0)):
+            name = stored.name[own + row]
+            yield Violation(rule, name, time[t], float(value[row, t]), float(most[row, t]))
 
 
 def radial_rules(study: Study, schedule: Schedule) -> Iterator[Violation]:

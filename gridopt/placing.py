@@ -19,6 +19,7 @@ from gridopt.errors import GridoptError
 from gridopt.fast_power_flow import FastPowerFlow
 from gridopt.feeder import Correction, Feeder
 from gridopt.formulation import Formulation
+from gridopt.highs_model import Clock
 from gridopt.io.net_grid import read_grid
 from gridopt.io.write_dispatch import DispatchWriter
 from gridopt.placement import Placement
@@ -26,6 +27,7 @@ from gridopt.placement_controls import Control, controls
 from gridopt.registry import option_names, solver_class
 from gridopt.results import Schedule
 from gridopt.running import Run, plain, resolve, solve
+from gridopt.solution import Termination
 from gridopt.solver import ProgressCallback, Solver
 from gridopt.solvers.highs import HiGHS
 from gridopt.study import Study
@@ -39,6 +41,12 @@ AGREED = 1e-4
 
 DEAR = 1e4
 """Price of a pu or MW outside of a limit for an hour: to see what is, without batteries."""
+
+BASE_GAP = 1e-4
+"""Relative gap of the plan without batteries."""
+
+SHORTEST_S = 1.0
+"""Time left with which batteries are placed once more, at least."""
 
 NAMED = 6
 """Periods that are named where AC power flow does not converge."""
@@ -140,7 +148,8 @@ def place(
     study : Study
         With candidate sites: see `gridopt.with_sites`.
     solver, formulation, progress, **options
-        As for `gridopt.solve`; samplers get the compact form unless `form` says otherwise.
+        As for `gridopt.solve`; samplers get the compact form unless `form` says otherwise. A time
+        limit is for all rounds together; the plan without batteries has the same once more.
     rounds : int
         Most times that batteries are placed.
     compare : bool
@@ -154,14 +163,17 @@ def place(
     if isinstance(solver, str) and "form" in option_names(solver_class(solver)):
         options = {"form": "compact", **options}  # all else has no decisions
     problem, method = resolve(formulation, solver, options)
-    before = without_batteries(study, problem)
+    before = without_batteries(study, problem, getattr(method, "time_limit_s", None))
     placing = _placed(study, method, problem, before, rounds, progress)
-    if not compare or placing.after is None:
+    is_stopped = placing.run.termination is Termination.INTERRUPTED
+    if not compare or placing.after is None or is_stopped:
         return placing
     program = problem.build(placing.run.study)
     number = int(placing.after.placement.modules.sum())
     seed = int(getattr(method, "seed", 0))
-    return replace(placing, controls=controls(program, study.sites.count, number, seed))
+    limit_s = getattr(method, "time_limit_s", None)
+    found = controls(program, study.sites.count, number, seed, limit_s)
+    return replace(placing, controls=found)
 
 
 def _placed(
@@ -172,18 +184,21 @@ def _placed(
     rounds: int,
     progress: ProgressCallback | None,
 ) -> Placing:
-    """Place until AC power flow agrees, or as many times as allowed."""
-    now = study
+    """Place until AC power flow agrees, as many times as allowed, or until time is up."""
+    now, clock = study, Clock(getattr(method, "time_limit_s", None))
     if before is not None and before.placement.network == "radial" and before.flows:
         now = corrected(study, before.placement.schedules, before.flows)
     found: list[tuple[Run, Checked | None]] = []
     while len(found) < rounds:
+        if found and np.isfinite(clock.left_s()):
+            method = replace(method, time_limit_s=clock.left_s())  # type: ignore[type-var]
         run = solve(now, problem, method, progress=progress)
         after = checked(now, run.plan)
         found.append((run, after))
         if after is None or not after.flows or after.placement.network != "radial":
             return Placing(run, before, after, len(found))
-        if not _is_converged(after.flows):
+        is_over = run.termination is Termination.INTERRUPTED or clock.left_s() < SHORTEST_S
+        if is_over or not _is_converged(after.flows):
             break
         if abs(after.cost - run.cost) <= AGREED * abs(run.cost):
             return Placing(run, before, after, len(found))
@@ -196,7 +211,9 @@ def _cost(found: Checked | None) -> float:
     return float("inf") if found is None else found.cost
 
 
-def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
+def without_batteries(
+    study: Study, formulation: Formulation, limit_s: float | None = None
+) -> Checked | None:
     """Return how everything runs without batteries; None where nothing is feasible then.
 
     Limits of voltage and loading that have no price get one here, so that what is beyond them is
@@ -209,7 +226,11 @@ def without_batteries(study: Study, formulation: Formulation) -> Checked | None:
         voltage_cost_per_pu_h=min(sites.voltage_cost_per_pu_h, DEAR),
         overload_cost_per_mwh=min(sites.overload_cost_per_mwh, DEAR),
     )
-    run = solve(replace(study, sites=priced), formulation, HiGHS(gap=1e-4))
+    limit_s = None if limit_s is None else max(limit_s, SHORTEST_S)
+    solver = HiGHS(gap=BASE_GAP, time_limit_s=limit_s)
+    run = solve(replace(study, sites=priced), formulation, solver)
+    if run.termination is Termination.INTERRUPTED:
+        raise KeyboardInterrupt
     found = checked(bare, run.plan)
     if found is not None and found.flows:
         _check_convergence(found)

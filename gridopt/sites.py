@@ -102,6 +102,8 @@ class Sites:
     profile : array, (M, T), or empty
         How batteries of each kind run, in shares of their power, + for discharging: as full at
         the end as at the beginning. Empty where it is optimized.
+    holds_reserve : bool
+        Whether batteries whose operation is optimized may hold spinning reserve.
     loss_cost_per_mwh : array, (T,), or empty
         Of what is lost in branches, on radial grids; empty where losses do not count.
     voltage_cost_per_pu_h : float
@@ -124,6 +126,7 @@ class Sites:
     modules_max: int = 1
     modules_min: int = 1
     profile: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
+    holds_reserve: bool = False
     loss_cost_per_mwh: FloatArray = field(default_factory=partial(np.zeros, 0))
     voltage_cost_per_pu_h: float = np.inf
     overload_cost_per_mwh: float = np.inf

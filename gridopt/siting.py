@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from gridopt.feeder import Feeder
 from gridopt.io.battery_modules import read_modules
 from gridopt.io.candidate_buses import Candidates, candidate_buses
 from gridopt.sites import BatteryModules, Sites
-from gridopt.study import Study
+from gridopt.study import Scenario, Study
 
 DEFAULT_MODULE = "li_ion_1mw_2h"
 
@@ -33,6 +33,7 @@ def with_sites(
     modules_max: int = 1,
     modules_min: int = 1,
     operation: Literal["optimized", "profile"] = "optimized",
+    holds_reserve: bool = False,
     catalogue: pd.DataFrame | str | Path | None = None,
     loss_cost_per_mwh: float | None = None,
     voltage_cost_per_pu_h: float | None = None,
@@ -60,10 +61,13 @@ def with_sites(
     operation : {"optimized", "profile"}
         Whether batteries run as is best for the objective, or each by the same profile: once a
         day empty at full power where the demand of the system is highest, full where it is lowest.
+    holds_reserve : bool
+        Whether batteries may hold spinning reserve, if their operation is optimized.
     catalogue : DataFrame or path, optional
         See `gridopt.io.battery_modules.read_modules`.
     loss_cost_per_mwh : float, optional
-        Price of losses on radial grids; what energy costs at the reference bus where not given.
+        Price of losses on radial grids; what energy costs at the reference bus where not given, in
+        each scenario what it costs there.
     voltage_cost_per_pu_h, overload_cost_per_mwh : float, optional
         Prices of voltage outside of its band and of flow above its rating, on radial grids; where
         not given, nothing may be.
@@ -99,6 +103,7 @@ def with_sites(
         modules_max=modules_max,
         modules_min=modules_min,
         profile=profile,
+        holds_reserve=holds_reserve,
         loss_cost_per_mwh=losses,
         voltage_cost_per_pu_h=np.inf if voltage_cost_per_pu_h is None else voltage_cost_per_pu_h,
         overload_cost_per_mwh=np.inf if overload_cost_per_mwh is None else overload_cost_per_mwh,
@@ -110,10 +115,16 @@ def with_sites(
             raise unknown
         expected = f"one of the catalogue ({unknown})"
         issues.append(Issue("battery modules", "name", "unknown", expected))
-    assumptions = (*study.assumptions, *notes)
-    return collected(
-        lambda: replace(study, sites=sites, feeder=feeder, assumptions=assumptions), issues
-    )
+    scenarios = study.scenarios
+    if len(losses):
+        scenarios = tuple(_with_loss_cost(study, it, loss_cost_per_mwh) for it in scenarios)
+    changes: dict[str, Any] = {
+        "sites": sites,
+        "feeder": feeder,
+        "scenarios": scenarios,
+        "assumptions": (*study.assumptions, *notes),
+    }
+    return collected(lambda: replace(study, **changes), issues)
 
 
 def _kinds(
@@ -189,6 +200,11 @@ def _fill(profile: FloatArray, periods: IntArray, count: float, value: float) ->
             return
         profile[t] = value * min(count, 1.0)
         count -= 1.0
+
+
+def _with_loss_cost(study: Study, scenario: Scenario, given: float | None) -> Scenario:
+    """Return a scenario in which losses cost what energy costs there, or what was given."""
+    return replace(scenario, loss_cost_per_mwh=_loss_cost(study.in_scenario(scenario), given, []))
 
 
 def _loss_cost(study: Study, given: float | None, notes: list[str]) -> FloatArray:

@@ -32,7 +32,7 @@ FREE, FORCED_OUT, FIXED_ON = -1, 0, 1
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """What demand and infeeds may turn out to be, once units are committed.
+    """What demand, infeeds and prices may turn out to be, once units are committed.
 
     Parameters
     ----------
@@ -41,6 +41,10 @@ class Scenario:
         More than 0; those of a study add up to 1.
     demand_mw : array, (B, T)
     renewable_min_mw, renewable_max_mw : array, (R, T)
+    price_per_mwh : array, (X, T), or empty
+        Of `Study.exchange`; empty where it is the study's.
+    loss_cost_per_mwh : array, (T,), or empty
+        Of `Study.sites`; empty where it is the study's, whatever the price here.
     """
 
     name: str
@@ -48,9 +52,14 @@ class Scenario:
     demand_mw: FloatArray
     renewable_min_mw: FloatArray
     renewable_max_mw: FloatArray
+    price_per_mwh: FloatArray = field(default_factory=partial(np.zeros, (0, 0)))
+    loss_cost_per_mwh: FloatArray = field(default_factory=partial(np.zeros, 0))
 
     def __post_init__(self) -> None:
-        freeze(self, floats="demand_mw renewable_min_mw renewable_max_mw")
+        freeze(
+            self,
+            floats="demand_mw renewable_min_mw renewable_max_mw price_per_mwh loss_cost_per_mwh",
+        )
 
     def during(self, hours: slice) -> Scenario:
         """Return some of the periods."""
@@ -59,6 +68,8 @@ class Scenario:
             demand_mw=self.demand_mw[:, hours],
             renewable_min_mw=self.renewable_min_mw[:, hours],
             renewable_max_mw=self.renewable_max_mw[:, hours],
+            price_per_mwh=self.price_per_mwh[:, hours],
+            loss_cost_per_mwh=self.loss_cost_per_mwh[hours],
         )
 
 
@@ -91,7 +102,7 @@ class Study:
     feeder : Feeder or None
         Voltages and losses of a radial grid; None where the grid is none, or they are not known.
     scenarios : tuple of Scenario
-        What demand and infeeds may turn out to be; empty where those above are certain.
+        What demand, infeeds and prices may turn out to be; empty where those above are certain.
     unserved_cost_per_mwh, surplus_cost_per_mwh : float or None
         Price of demand not served, and of energy nobody takes; None allows neither.
     assumptions : tuple of str
@@ -192,9 +203,13 @@ class Study:
 
     def in_scenario(self, scenario: Scenario) -> Study:
         """Return the study in which one scenario is certain."""
-        feeder = self.feeder
+        feeder, exchange, sites = self.feeder, self.exchange, self.sites
         if feeder is not None and feeder.corrections:
             feeder = feeder.in_scenario(self.scenarios.index(scenario))
+        if scenario.price_per_mwh.size:
+            exchange = replace(exchange, price_per_mwh=scenario.price_per_mwh)
+        if scenario.loss_cost_per_mwh.size:
+            sites = replace(sites, loss_cost_per_mwh=scenario.loss_cost_per_mwh)
         return replace(
             self,
             name=f"{self.name}, {scenario.name}",
@@ -204,6 +219,8 @@ class Study:
                 p_min_mw=scenario.renewable_min_mw,
                 p_max_mw=scenario.renewable_max_mw,
             ),
+            exchange=exchange,
+            sites=sites,
             feeder=feeder,
             scenarios=(),
         )

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridopt.placement import Outcome, Placement, placed
+from gridopt.arrays import FloatArray
+from gridopt.placement import Outcome, Placement, placed, with_reserve
 from gridopt.placement_rules import (
     investment_cost,
     peak_mw,
     profile_rules,
     radial_costs,
     radial_rules,
+    reserve_rules,
     site_rules,
 )
 from gridopt.results import ScenarioSchedules, Schedule, Violation
@@ -135,7 +137,10 @@ def _placement(study: Study, plan: Placement) -> Verification:
     """Judge what is built, and how everything runs with it."""
     parts = [study.in_scenario(scenario) for scenario in study.scenarios] or [study]
     pairs = list(zip(parts, plan.schedules, strict=True))
-    found = [_operation(part, plan, schedule) for part, schedule in pairs]
+    found = [
+        _operation(part, plan, schedule, held)
+        for (part, schedule), held in zip(pairs, plan.reserve_mw, strict=True)
+    ]
     whole = _together(study, found) if study.scenarios else found[0]
     cost = {"investment": investment_cost(study, plan), **whole.cost}
     if study.sites.peak_cost_per_mw:
@@ -144,13 +149,16 @@ def _placement(study: Study, plan: Placement) -> Verification:
     return replace(whole, violations=(*site_rules(study, plan), *whole.violations), cost=cost)
 
 
-def _operation(study: Study, plan: Placement, schedule: Schedule) -> Verification:
+def _operation(
+    study: Study, plan: Placement, schedule: Schedule, held_mw: FloatArray
+) -> Verification:
     """Judge how everything runs in a study without scenarios, with the batteries built."""
     own = len(study.storage)
     first = np.zeros(plan.modules.shape)
     first[np.nonzero(plan.modules)] = schedule.study.storage.initial_soc_mwh[own:]
-    found = verify(placed(study, plan.modules, first), schedule)
+    found = verify(with_reserve(placed(study, plan.modules, first), held_mw), schedule)
     broken = list(profile_rules(study, plan, schedule))
+    broken += reserve_rules(study, schedule, held_mw)
     cost: dict[str, float] = {}
     penalty: dict[str, float] = {}
     if plan.network == "radial":

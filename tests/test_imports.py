@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "data": "",
     "io": f"{DATA} placement ac_model data",
     "siting": f"{DATA} placement io",
+    "days": DATA,
     "price_table": DATA,
     "plots": f"{DATA} price_table",
     "placement_plots": f"{DATA} placement placement_rules rules ac_power_flow io plots placing",

@@ -111,15 +111,37 @@ class Shortage:
     ----------
     required_mw : array, (T,)
     columns : list of array of int, (T,) each
-        What is missing of the requirements counted in `required_mw`.
+        What is missing of the requirements counted in `required_mw`, or held by others than units.
     """
 
     required_mw: FloatArray
     columns: list[IntArray]
 
 
-def reserve_requirements(b: ProgramBuilder, study: Study, held: Held) -> Shortage:
-    """Add Σ r_p over the units of a zone ≥ what is required − what is missing at its price."""
+@dataclass(frozen=True, eq=False)
+class Others:
+    """Reserve that others than thermal units hold: columns of N of them.
+
+    Parameters
+    ----------
+    bus : array of int, (N,)
+    product : array of int, (N,)
+        Position of the product in the study's.
+    columns : array of int, (N, T)
+    """
+
+    bus: IntArray
+    product: IntArray
+    columns: IntArray
+
+
+def reserve_requirements(
+    b: ProgramBuilder, study: Study, held: Held, others: Others | None = None
+) -> Shortage:
+    """Add Σ r_p over the units of a zone ≥ what is required − what is missing at its price.
+
+    What `others` hold in the zone counts as that of units does.
+    """
     asked = study.reserves
     if not len(asked.requirement):
         return Shortage(np.zeros(study.n_periods), [])
@@ -134,8 +156,13 @@ def reserve_requirements(b: ProgramBuilder, study: Study, held: Held) -> Shortag
         price = asked.shortage_cost_per_mwh[priced, np.newaxis]
         b.minimize(study.period_h * price, short[priced])
         terms.append((priced[:, np.newaxis], short))
+    if others is not None:
+        counted = asked.zone[:, others.bus] & (asked.of_product[:, np.newaxis] == others.product)
+        terms.append((counted[:, np.newaxis], others.columns.T[np.newaxis]))
     b.constrain("reserve", *terms, lower=asked.required_mw)
-    return Shortage(required_upward_mw(study), [short[k] for k in _apart(study) if priced[k]])
+    missing = [short[k] for k in _apart(study) if priced[k]]
+    missing += [] if others is None else list(others.columns)
+    return Shortage(required_upward_mw(study), missing)
 
 
 def required_upward_mw(study: Study) -> FloatArray:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from gridopt.arrays import IntArray
+from gridopt.arrays import FloatArray, IntArray
 from gridopt.formulations.blocks.injections import Injection, Kind
+from gridopt.formulations.blocks.reserves import Others, reserve_block
 from gridopt.program import Integrality, ProgramBuilder, Term
+from gridopt.requirements import SPINNING
 from gridopt.study import Study
 
 
@@ -57,9 +60,15 @@ def site_choice(b: ProgramBuilder, study: Study) -> Choice:
     return Choice(number)
 
 
-def batteries(
-    b: ProgramBuilder, study: Study, choice: Choice, is_exclusive: bool
-) -> list[Injection]:
+@dataclass(frozen=True, eq=False)
+class Batteries:
+    """What batteries feed in, and what they hold of reserve products where they may."""
+
+    injections: list[Injection]
+    reserve: Others | None = None
+
+
+def batteries(b: ProgramBuilder, study: Study, choice: Choice, is_exclusive: bool) -> Batteries:
     """Add charge c, discharge d and energy e of the batteries built, each candidate and kind.
 
     c + d ≤ P n, e ≤ E n and e_t = e_{t−1} + h (η_c c_t − d_t / η_d), as full after the last
@@ -77,7 +86,7 @@ def batteries(
     sites, h = study.sites, study.period_h
     kinds = sites.modules
     if not sites.is_optimized:
-        return [_by_profile(b, study, choice)]
+        return Batteries([_by_profile(b, study, choice)])
     shape = len(sites) * len(kinds), study.n_periods
     power, usable, gain, drawn, wear = (
         np.tile(value, len(sites))[:, np.newaxis]
@@ -109,10 +118,46 @@ def batteries(
             upper=most * power,
         )
     bus = np.repeat(sites.bus, len(kinds))
-    return [
-        Injection(bus, np.ones(len(bus)), discharge),
-        Injection(bus, -np.ones(len(bus)), charge),
+    running = _Running(bus, charge, discharge, soc, power, drawn)
+    return Batteries(
+        [
+            Injection(bus, np.ones(len(bus)), discharge),
+            Injection(bus, -np.ones(len(bus)), charge),
+        ],
+        _reserve(b, study, choice, running),
+    )
+
+
+class _Running(NamedTuple):
+    """Columns of how batteries run, (C·M, T) each, and their P and h / η_d, (C·M, 1)."""
+
+    bus: IntArray
+    charge: IntArray
+    discharge: IntArray
+    soc: IntArray
+    power_mw: FloatArray
+    drawn: FloatArray
+
+
+def _reserve(b: ProgramBuilder, study: Study, choice: Choice, running: _Running) -> Others | None:
+    """Add spinning reserve r ≥ 0 of batteries: d − c + Σ r ≤ P n, and (h / η_d) Σ r ≤ e.
+
+    They can give more than they do by what is left of their power, and for a period at least.
+    """
+    products = study.reserves.products(SPINNING)
+    if not (study.sites.holds_reserve and len(products)):
+        return None
+    held = [
+        b.variable(f"battery_{reserve_block(study.reserves.product[p])}", running.soc.shape)
+        for p in products
     ]
+    spun: list[Term] = [(1.0, columns) for columns in held]
+    power = (1.0, running.discharge), (-1.0, running.charge), (-running.power_mw, choice.units)
+    b.constrain("battery_reserve_power", *spun, *power, upper=0.0)
+    lasting: list[Term] = [(running.drawn, columns) for columns in held]
+    b.constrain("battery_reserve_energy", *lasting, (-1.0, running.soc), upper=0.0)
+    n = len(running.bus)
+    return Others(np.tile(running.bus, len(products)), np.repeat(products, n), np.concatenate(held))
 
 
 def _by_profile(b: ProgramBuilder, study: Study, choice: Choice) -> Injection:
