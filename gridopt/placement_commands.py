@@ -65,7 +65,7 @@ def solve_battery_placement(request: PlacementRequest) -> int:
     else:
         notes = placing.run.summary()["assumptions"]
         show_table(f"Battery placement of {study.name}", _rows(placing), notes, request.out)
-    return FEASIBLE if placing.run.is_feasible else NO_ANSWER
+    return FEASIBLE if placing.is_feasible else NO_ANSWER
 
 
 def _with_form(method: Method) -> Method:
@@ -90,7 +90,8 @@ def _rows(placing: Placing) -> Iterator[tuple[str, str]]:
         f"{len(sites)} candidates, {run.study.n_periods} periods of {run.study.period_h:g} h",
     )
     yield "solver", f"{run.summary()['solver']}: {run.termination}"
-    yield "feasible", "yes, verified" if run.is_feasible else "no"
+    verdict = "no, AC power flow breaks a limit or diverges" if run.is_feasible else "no"
+    yield "feasible", "yes, verified" if placing.is_feasible else verdict
     if after is not None:
         for row in after.placement.table().itertuples():
             size = f"{row.power_mw:g} MW, {row.energy_mwh:g} MWh"

@@ -105,10 +105,16 @@ class Placing:
     rounds: int
     controls: tuple[Control, ...] = ()
 
+    @property
+    def is_feasible(self) -> bool:
+        """Whether there is a placement that breaks no rule, on a radial grid by AC power flow."""
+        return self.run.is_feasible and (self.after is None or self.after.cost < float("inf"))
+
     def summary(self) -> dict[str, Any]:
         """Return the record of the run, with what AC power flow says, as plain JSON values."""
         return {
             **self.run.summary(),
+            "feasible": self.is_feasible,
             "rounds_with_ac": self.rounds,
             "controls": plain([asdict(control) for control in self.controls]),
             "before": None if self.before is None else _record(self.before),
