@@ -187,6 +187,25 @@ def test_a_hard_limit_that_nothing_keeps(tmp_path: Path) -> None:
     assert found["before"]["violations"]["voltage"] > 50
 
 
+def test_what_power_flow_does_not_bear_is_no_answer(
+    tree: Path, profiles: Path, tmp_path: Path
+) -> None:
+    """A battery that charges more than the lines bear: LinDistFlow alone does not know it."""
+    catalogue = written(
+        tmp_path / "mine.csv",
+        "name,power_mw,energy_mwh,charge_efficiency,discharge_efficiency,depth_of_discharge,"
+        "lifetime_years,investment_cost,fixed_om_cost_per_year,degradation_cost_per_mwh\n"
+        "huge,40,40,0.1,0.5,0.1,10,100,0,1\n",
+    )
+    done = place(
+        tree, "--profiles", profiles, "--catalogue", catalogue, "--module", "huge", "--count", 1,
+        "--candidates", written(tmp_path / "buses.csv", "bus\nend\n"), "--operation", "profile",
+        "--vm-min", 0, "--overload-cost", 0,
+    )  # fmt: skip
+    assert done.exit_code == 3, done.stderr
+    assert "no, AC power flow breaks a limit or diverges" in done.stdout
+
+
 def told(*args: object) -> str:
     """Return the message of a command that is refused."""
     done = place(*args)

@@ -44,7 +44,7 @@ def both(placing: Placing) -> tuple[Checked, Checked]:
 
 def test_model_and_power_flow_agree_at_the_end(baran_wu: Placing) -> None:
     before, after = both(baran_wu)
-    assert baran_wu.run.is_feasible
+    assert baran_wu.is_feasible
     assert after.verification.violations == ()
     assert abs(after.cost - baran_wu.run.cost) <= AGREED * baran_wu.run.cost
     assert after.placement is baran_wu.run.plan
@@ -153,8 +153,11 @@ def test_where_no_round_keeps_hard_limits_the_last_counts(
     study = with_sites(tree, [2, 3, 4], make_modules(), modules_max=2, vm_min_pu=0.93)
     worst = []
     for rounds in (1, 2):
-        _, after = both(place(study, rounds=rounds, compare=False))
+        placing = place(study, rounds=rounds, compare=False)
+        _, after = both(placing)
         assert after.cost == np.inf
+        assert placing.run.is_feasible
+        assert not placing.is_feasible
         worst.append(sum(it.value for it in after.verification.violations))
     assert worst[1] < worst[0] / 10.0
 
@@ -191,6 +194,8 @@ def test_a_flow_without_a_solution_costs_infinity(
     assert not after.flows[0].converged.all()
     assert after.verification.is_feasible  # by LinDistFlow
     assert after.cost == np.inf
+    assert not placing.is_feasible
+    assert not placing.summary()["feasible"]
 
 
 def test_scenarios_have_a_correction_each(make_tree: MakeStudy, make_modules: Modules) -> None:

@@ -288,7 +288,7 @@ def plan_of(plan: Placement, number: int) -> Placement:
     return Placement(part, plan.modules, (plan.schedules[number],), plan.network)
 
 
-@pytest.mark.parametrize("name", ["any number", "two sites within a budget", "priced voltage"])
+@pytest.mark.parametrize("name", ["two sites within a budget", "priced voltage"])
 def test_losses_count_where_operation_is_optimized(
     name: str, make_tree: MakeStudy, make_modules: Modules
 ) -> None:
