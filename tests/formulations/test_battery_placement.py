@@ -221,17 +221,24 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "hard rating": ({"scale": 1.72}, {"vm_min_pu": 0.5, "budget": 500.0}),
     "priced rating": (
-        {"scale": 1.75}, {"vm_min_pu": 0.5, "overload_cost_per_mwh": 300.0, "count": 1}
+        {"scale": 2.2}, {"vm_min_pu": 0.5, "overload_cost_per_mwh": 300.0, "count": 1}
     ),
     "half hours": ({"period_h": 0.5}, {"count": 2}),
     "both, priced": (
-        {"scale": 1.75},
-        {
+        {"scale": 2.1},
+            {
             "vm_min_pu": 0.94, "voltage_cost_per_pu_h": 5000.0, "overload_cost_per_mwh": 300.0,
             "count": 1,
         },
     ),
 }  # fmt: skip
+
+
+PRICED = {
+    "priced voltage": ("voltage",),
+    "priced rating": ("overload",),
+    "both, priced": ("voltage", "overload"),
+}
 
 
 def case(name: str, operation: str, make_tree: MakeStudy, make_modules: Modules) -> Study:
@@ -255,6 +262,9 @@ def test_optimum_is_the_enumerated_one(
     run, plan = solved(study)
     assert plan.network == "radial"
     assert run.cost == pytest.approx(best, rel=1e-6)
+    assert run.verification is not None
+    for item in ("voltage", "overload"):  # what has a price occurs
+        assert run.verification.penalty.get(item, 1.0) > 0.0 or item not in PRICED.get(name, ())
 
 
 @pytest.mark.parametrize("operation", ["optimized", "profile"])
