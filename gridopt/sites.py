@@ -194,7 +194,9 @@ class Sites:
         ]
         for name in ("voltage_cost_per_pu_h", "overload_cost_per_mwh", "peak_cost_per_mw"):
             value = float(getattr(self, name))
-            checks.append((value >= 0.0, name, value, "at least 0"))
+            is_open = name != "peak_cost_per_mw"  # the others are hard limits where inf
+            right = value >= 0.0 and (is_open or np.isfinite(value))
+            checks.append((right, name, value, "at least 0"))
         losses = len(self.loss_cost_per_mwh)
         expected = f"{n_periods} values, one a period"
         checks.append((losses in (0, n_periods), "loss_cost_per_mwh", losses, expected))
@@ -203,8 +205,10 @@ class Sites:
             checks.append((False, "shape of profile", self.profile.shape, str(shape)))
         elif not self.is_optimized:
             checks += self._profile_checks(period_h)
-        least = float(self.loss_cost_per_mwh.min(initial=0.0))
-        checks.append((least >= 0.0, "loss_cost_per_mwh", least, "at least 0"))
+        price = self.loss_cost_per_mwh
+        wrong = price[~(np.isfinite(price) & (price >= 0.0))]
+        value = float(wrong[0]) if len(wrong) else 0.0
+        checks.append((not len(wrong), "loss_cost_per_mwh", value, "at least 0"))
         for right, name, value, expected in checks:
             if not right:
                 yield Issue("battery sites", name, value, expected)
