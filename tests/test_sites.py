@@ -88,6 +88,13 @@ SITES: dict[str, tuple[dict[str, object], str, str, str]] = {
         {"loss_cost_per_mwh": np.array([1.0, 1.0, -2.0, 1.0])},
         "battery sites", "loss_cost_per_mwh", "at least 0",
     ),
+    "endless peak": ({"peak_cost_per_mw": np.inf}, "battery sites", "peak_cost_per_mw", "at"),
+    "endless losses": (
+        {"loss_cost_per_mwh": np.full(4, np.inf)}, "battery sites", "loss_cost_per_mwh", "at"
+    ),
+    "no price of losses": (
+        {"loss_cost_per_mwh": np.full(4, np.nan)}, "battery sites", "loss_cost_per_mwh", "at least"
+    ),
     "hours of losses": (
         {"loss_cost_per_mwh": np.ones(3)}, "battery sites", "loss_cost_per_mwh", "4 values"
     ),

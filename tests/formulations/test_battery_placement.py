@@ -373,6 +373,19 @@ def test_the_line_decides_where(congested: Study) -> None:
     assert study.grid.bus_name[int(study.sites.bus[plan.modules.sum(axis=1) > 0][0])] != "bus 0"
 
 
+def test_outages_are_stood_too(congested: Study) -> None:
+    """With a line out, all that the cheap unit gives goes by one other, rated as it is."""
+    rated = np.array([60.0, 60.0, 60.0])
+    grid = replace(congested.grid, rating_mw=rated, emergency_rating_mw=rated)
+    study = replace(congested, grid=grid, sites=replace(congested.sites, count=1))
+    plain, _ = solved(study)
+    run, plan = solved(study, security="n-1")
+    assert run.cost > plain.cost * 1.001
+    assert plan.schedules[0].security == "n-1"
+    assert plan.schedules[0].injection_mw()[0].max() <= 60.0 + 1e-4
+    assert np.abs(plan.schedules[0].flow_mw()).max() < 60.0
+
+
 def test_more_batteries_never_cost_more(congested: Study) -> None:
     costs = []
     for most in (1, 2, 3):
