@@ -160,7 +160,7 @@ def rows(
     samplers: Sequence[str] = SAMPLERS,
 ) -> list[Row]:
     """Return one row a method: medians over the seeds 0, 1, 2 and so on."""
-    limit_s = 4.0 * seconds
+    limit_s = 2.0 * seconds
     proof, _, proof_s = run_once(
         study, HiGHS(gap=PROVED[operation], time_limit_s=limit_s, relaxation="ipm")
     )
