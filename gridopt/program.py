@@ -145,10 +145,15 @@ class Equivalent:
 
 
 class CompactModel(NamedTuple):
-    """A program over some decisions, and what a unit of its rows is worth, where known."""
+    """A program over some decisions, and what a unit of its rows is worth, where known.
+
+    Blocks of rows that are `mended` seldom bind, and `Compact.repaired` sees to them: they need no
+    penalty.
+    """
 
     program: Program
     prices: Mapping[str, float]
+    mended: tuple[str, ...] = ()
 
 
 class Compact(ABC):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 import highspy
 import numpy as np
@@ -86,6 +86,9 @@ class HiGHS(Solver):
     plain : bool
         Leave all to HiGHS's own branch and cut, on the program as it is: no search near the
         relaxation, no rounding cuts, no equivalent program. For comparison.
+    relaxation : {"simplex", "ipm"}
+        How the relaxation is first solved: by the dual simplex method, or by an interior-point
+        method with crossover, often faster where a program is large and has few integers.
     """
 
     time_limit_s: float | None = None
@@ -93,6 +96,7 @@ class HiGHS(Solver):
     seed: int = 0
     threads: int = 1
     plain: bool = False
+    relaxation: Literal["simplex", "ipm"] = "simplex"
     start: Solution | None = field(default=None, repr=False)
     incumbent: Incumbent | None = field(default=None, repr=False)
 
@@ -107,6 +111,8 @@ class HiGHS(Solver):
         right = isinstance(self.threads, int) and self.threads >= 1
         check_option("highs", "threads", self.threads, right, "a whole number of at least 1")
         check_option("highs", "plain", self.plain, isinstance(self.plain, bool), "True or False")
+        right = self.relaxation in ("simplex", "ipm")
+        check_option("highs", "relaxation", self.relaxation, right, "simplex or ipm")
         right = self.start is None or isinstance(self.start, Solution)
         check_option("highs", "start", self.start, right, "a Solution, such as run.solution")
         right = self.incumbent is None or isinstance(self.incumbent, Incumbent)
@@ -306,8 +312,10 @@ class _Search:
             self._begin_with(model, self.options.start.prices)
             if self.is_proved():
                 return Termination.OPTIMAL
+        model.set(solver="ipm" if self.options.relaxation == "ipm" else "choose")
         for _ in range(MAX_ROUNDS):
             termination = model.run()
+            model.set(solver="choose")
             self.details["rounds"] = int(self.details["rounds"]) + 1
             x = model.x
             if termination is not Termination.OPTIMAL or x is None:

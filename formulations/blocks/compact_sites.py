@@ -5,9 +5,11 @@ and squared voltages are then affine in the numbers n (see `gridopt.feeder`), so
 
 - losses are quadratic in n as they stand, J_ij = Σ_t ρ_t p_it p_jt R_ij, with R_ij the resistance
   of the common path from the reference bus (Baran & Wu 1989, doi 10.1109/61.25627);
-- what lies beyond a priced limit, max(0, z) with z affine in n, is z/2 + z²/4|a| + |a|/4, which
-  touches it at the answer's z = a and lies above it elsewhere (Hunter & Lange 2004, "A tutorial on
-  MM algorithms", doi 10.1198/0003130042836): made anew at each better answer;
+- what lies beyond a priced limit, max(0, z) with z affine in n, is the parabola nearest to it where
+  z is normal around the answer's a: Φ(a/σ) (z − a) + φ(a/σ) ((z − a)² − σ²) / 2σ + its mean (the
+  first terms in Hermite polynomials), with σ the share `NEAR` of what one module changes z by at
+  most; made anew at each better answer. (One that lies above everywhere, z/2 + z²/4|a| + |a|/4,
+  charges for limits that are far away: of thousands of them, so much that nothing seems worth it.)
 - energy counts at what one more MW costs at the answer.
 
 No penalty but for the number of sites and the budget, where the sampler does not keep them.
@@ -15,11 +17,13 @@ No penalty but for the number of sites and the budget, where the sampler does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.formulations.blocks.radial import flow_limit_mw, vm2_band
@@ -27,8 +31,11 @@ from gridopt.formulations.blocks.sites import site_choice
 from gridopt.program import Compact, CompactModel, Program, ProgramBuilder
 from gridopt.study import Study
 
-NEAREST_PU2, NEAREST_MW = 1e-3, 1e-2
-"""Least distance |a| from a limit that a quadratic is made at, so that its weight stays bounded."""
+NEAR = 0.25
+"""How far the parabolas look, in what one module changes; on feeders, found by trial."""
+
+AT_PEAK_MW = 1e-2
+"""Distance from the highest power up to which a period has it."""
 
 BUILT = 1e-3
 """Modules from which a relaxation tells how they run."""
@@ -65,7 +72,10 @@ class CompactSites(Compact):
             with b.scope(ending, weight):
                 self._operation(b, number, part, x, ending)
         self._peak(b, number, x)
-        return CompactModel(replace(b.program(), lower=lower, upper=upper), {})
+        program = replace(b.program(), lower=lower, upper=upper)
+        # few sites are full, so that a penalty would weigh on all of them for nothing
+        mended = () if "site" in program.variables else ("site_most",)
+        return CompactModel(program, {}, mended)
 
     def repaired(self, decisions: FloatArray) -> FloatArray:
         """Return numbers of modules that keep the number of sites, its limits and the budget.
@@ -135,8 +145,10 @@ class CompactSites(Compact):
         price = marginal_cost(study, self.program, x, ending)
         b.minimize(-h * (each_mw @ price), number)
         flows = _Flows.of(study, each_mw, built, self._infeed_mw(study, x, ending))
-        for weight, constant, factor in flows.squares():
-            _minimize_square(b, number, weight, constant, factor)
+        quadratic, linear, fixed = _total(flows.parabolas(), len(number))
+        b.minimize_product(quadratic, number[:, np.newaxis], number[np.newaxis])
+        b.minimize(linear, number)
+        b.minimize_constant(fixed)
 
     def _peak(self, b: ProgramBuilder, number: IntArray, x: FloatArray) -> None:
         """Add what modules take off the peak: their mean in the periods that have it at `x`."""
@@ -146,7 +158,7 @@ class CompactSites(Compact):
         lowered = []
         for study, ending, _ in self.parts:
             given = self._infeed_mw(study, x, ending)[here]
-            lowered.append(self._each_mw(study, x, ending)[:, given >= peak_mw - NEAREST_MW])
+            lowered.append(self._each_mw(study, x, ending)[:, given >= peak_mw - AT_PEAK_MW])
         together = np.concatenate(lowered, axis=1)
         if together.shape[1]:
             b.minimize(-self.study.sites.peak_cost_per_mw * together.mean(axis=1), number)
@@ -243,8 +255,8 @@ class _Flows:
         at[np.repeat(study.sites.bus, kinds), np.arange(len(self.each_mw))] = 1.0
         return np.asarray(feeder.flows(at) > 0.0)
 
-    def squares(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-        """Yield terms Σ weight · (constant + factor · n)² as (k,), (k,) and (k, C·M) arrays."""
+    def parabolas(self) -> Iterator[_Parabolas]:
+        """Yield what losses cost, and what lies beyond limits that have a price."""
         study, feeder = self.study, self.study.radial
         h, sites = study.period_h, study.sites
         correction = feeder.correction(study.n_periods)
@@ -252,20 +264,18 @@ class _Flows:
             effect = np.where(self.below, -self.each_mw[:, t], 0.0)
             if len(sites.loss_cost_per_mwh):
                 price = h * sites.loss_cost_per_mwh[t] * feeder.loss_mw_per_mva2
-                yield price, self.p_mw[:, t], effect
+                yield _Parabolas(price, np.zeros(len(price)), 0.0, self.p_mw[:, t], effect)
             if np.isfinite(sites.voltage_cost_per_pu_h):
                 yield from self._voltage(t, effect)
             if np.isfinite(sites.overload_cost_per_mwh):
                 most = flow_limit_mw(feeder, self.q_mvar, correction)[:, t]
                 rated = np.isfinite(most)
+                cost = np.full(int(rated.sum()), h * sites.overload_cost_per_mwh)
                 for sign in (1.0, -1.0):
                     beyond = sign * self.p_mw[rated, t] - most[rated]
-                    cost = np.full(len(beyond), h * sites.overload_cost_per_mwh)
-                    yield self._hinge(cost, beyond, sign * effect[rated], NEAREST_MW)
+                    yield self._hinge(cost, beyond, sign * effect[rated])
 
-    def _voltage(
-        self, t: int, effect: FloatArray
-    ) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+    def _voltage(self, t: int, effect: FloatArray) -> Iterator[_Parabolas]:
         study, feeder = self.study, self.study.radial
         correction = feeder.correction(study.n_periods).vm2_pu2
         low, high = (edge[:, t] for edge in vm2_band(feeder, correction))
@@ -279,28 +289,33 @@ class _Flows:
             at = np.isfinite(limit) & (edge > 0.0)
             at[study.grid.reference_bus] = False
             beyond = sign * (vm2[at] - limit[at])
-            yield self._hinge(cost / (2.0 * edge[at]), beyond, sign * slope[at], NEAREST_PU2)
+            yield self._hinge(cost / (2.0 * edge[at]), beyond, sign * slope[at])
 
-    def _hinge(
-        self, cost: FloatArray, constant: FloatArray, factor: FloatArray, nearest: float
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return cost · max(0, z), z = constant + factor · n, as the square that touches it.
+    def _hinge(self, cost: FloatArray, constant: FloatArray, factor: FloatArray) -> _Parabolas:
+        """Return cost · max(0, z), z = constant + factor · n, as the parabola near the answer."""
+        a = constant + factor @ self.built
+        spread = np.maximum(NEAR * np.abs(factor).max(axis=1, initial=0.0), 1e-12)
+        chance, density = ndtr(a / spread), np.exp(-0.5 * (a / spread) ** 2) / np.sqrt(2.0 * np.pi)
+        fixed = a * chance + spread * density / 2.0
+        weight = cost * density / (2.0 * spread)
+        return _Parabolas(weight, cost * chance, float(cost @ fixed), constant - a, factor)
 
-        z/2 + z²/4|a| + |a|/4 = (z + |a|)² / 4|a|.
-        """
-        a = np.maximum(np.abs(constant + factor @ self.built), nearest)
-        return cost / (4.0 * a), constant + a, factor
+
+class _Parabolas(NamedTuple):
+    """Σ weight · z² + slope · z, + fixed, with z = constant + factor · n: k of them."""
+
+    weight: FloatArray
+    slope: FloatArray
+    fixed: float
+    constant: FloatArray
+    factor: FloatArray
 
 
-def _minimize_square(
-    b: ProgramBuilder,
-    number: IntArray,
-    weight: FloatArray,
-    constant: FloatArray,
-    factor: FloatArray,
-) -> None:
-    """Add Σ weight · (constant + factor · n)²."""
-    scaled = weight[:, np.newaxis] * factor
-    b.minimize_product(factor.T @ scaled, number[:, np.newaxis], number[np.newaxis])
-    b.minimize(2.0 * (constant @ scaled), number)
-    b.minimize_constant(float(weight @ constant**2))
+def _total(parabolas: Iterable[_Parabolas], columns: int) -> tuple[FloatArray, FloatArray, float]:
+    """Return the quadratic, linear and constant part of a sum of parabolas."""
+    quadratic, linear, fixed = np.zeros((columns, columns)), np.zeros(columns), 0.0
+    for weight, slope, extra, constant, factor in parabolas:
+        quadratic += factor.T @ (weight[:, np.newaxis] * factor)
+        linear += (2.0 * weight * constant + slope) @ factor
+        fixed += float(weight @ constant**2 + slope @ constant) + extra
+    return quadratic, linear, fixed

@@ -37,7 +37,8 @@ def site_choice(b: ProgramBuilder, study: Study) -> Choice:
     """Add n modules at each site: few enough for site, budget and number of sites.
 
     Σ_m n_cm between the least and the most times z_c, Σ_c z_c = the number of sites,
-    Σ investment · n ≤ the budget. One kind of which a site gets one is its own z.
+    Σ investment · n ≤ the budget. One kind of which a site gets one is its own z; where sites are
+    not counted and none has a least number of modules, there is no z.
     """
     sites = study.sites
     shape = len(sites), len(sites.modules)
@@ -45,19 +46,27 @@ def site_choice(b: ProgramBuilder, study: Study) -> Choice:
     hours = study.period_h * study.n_periods
     b.minimize(sites.module_cost(hours), number)
     if shape[1] == 1 and sites.modules_max == 1:
-        site = number[:, 0]
+        _count_sites(b, study, number[:, 0])
+    elif sites.count is None and sites.modules_min == 1:
+        full = np.full(shape[0], float(sites.modules_max))
+        b.constrain("site_most", (1.0, number), upper=full)
     else:
         site = b.binary("site", shape[:1])
         most, least = sites.modules_max, sites.modules_min
         b.constrain("site_most", (1.0, number), (-most, site), upper=0.0)
         b.constrain("site_least", (1.0, number), (-least, site), lower=0.0)
-    if sites.count is not None:
-        b.constrain("site_count", (1.0, site[np.newaxis]), equal=np.array([float(sites.count)]))
+        _count_sites(b, study, site)
     if sites.budget is not None:
         cost = np.broadcast_to(sites.modules.investment_cost, shape)
         row = (cost.reshape(1, -1), number.reshape(1, -1))
         b.constrain("budget", row, upper=np.array([sites.budget]))
     return Choice(number)
+
+
+def _count_sites(b: ProgramBuilder, study: Study, site: IntArray) -> None:
+    count = study.sites.count
+    if count is not None:
+        b.constrain("site_count", (1.0, site[np.newaxis]), equal=np.array([float(count)]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,14 @@ it makes of a code takes seconds and is kept in the user's cache.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,13 @@ import numpy as np
 import numpy.typing as npt
 import pandapower as pp
 import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from gridopt.arrays import FloatArray
 from gridopt.errors import Issue, NotInstalledError, StudyError, UnknownNameError
 from gridopt.io.net_file import load_net
-from gridopt.io.net_tables import active, labels, numbers
+from gridopt.io.net_tables import active, flags, labels, numbers
 from gridopt.io.pandapower_net import read_pandapower
 from gridopt.io.plan_files import replacing
 from gridopt.io.profiles import Profiles
@@ -90,8 +94,9 @@ def read_simbench(
     -------
     Study
         Of the grid alone, read as `gridopt.read_pandapower` does: gens and sgens are renewables
-        with their profiles; only gens are curtailed. `Study.net` has the table `LOAD_Q_MVAR`, a
-        row a period and a column a load.
+        with their profiles; only gens are curtailed. Transformers that are alike and side by side
+        are one with ``parallel`` where that makes the grid radial. `Study.net` has the table
+        `LOAD_Q_MVAR`, a row a period and a column a load.
 
     Raises
     ------
@@ -117,14 +122,17 @@ def read_simbench(
     values += _storage(net, span.values, notes, storage)
     for index in net.ext_grid.index:  # a net in which nothing has a cost is refused
         pp.create_poly_cost(net, index, "ext_grid", cp1_eur_per_mw=float(prices.mean()))
-    study = read_pandapower(
-        net,
+    read = partial(
+        read_pandapower,
         profiles=replace(span, values=pd.concat(values, axis="columns")),
         name=code,
         reserve_fraction=reserve_fraction,
         unserved_cost_per_mwh=unserved_cost_per_mwh,
         surplus_cost_per_mwh=surplus_cost_per_mwh,
     )
+    study = read(net)
+    if study.feeder is None:
+        study = _radial(net, read, notes) or study
     of_all = np.tile(prices, (len(study.exchange), 1))
     return replace(
         study,
@@ -162,6 +170,42 @@ def _position(time: pd.DatetimeIndex, start: str, where: str) -> int:
         expected = f"the beginning of a period of {YEAR[:4]}, such as 2016-07-06 12:00"
         raise StudyError([Issue(where, "start", start, expected)])
     return found
+
+
+# --- transformers side by side -------------------------------------------------------------------
+
+
+def _radial(net: Any, read: Callable[[Any], Study], notes: list[str]) -> Study | None:
+    """Return the study with transformers side by side as one, if its grid is radial then."""
+    joined = copy.deepcopy(net)
+    count = 0
+    for first, *others in _side_by_side(joined):
+        joined.trafo.loc[first, "parallel"] = joined.trafo.loc[[first, *others], "parallel"].sum()
+        joined.trafo.loc[others, "in_service"] = False
+        count += 1 + len(others)
+    study = read(joined) if count else None
+    if study is None or study.feeder is None:
+        return None
+    notes.append(f"{count} transformers that are alike, side by side, are one with parallel = n")
+    return study
+
+
+def _side_by_side(net: Any) -> list[list[int]]:
+    """Return groups of transformers in service that are alike and between the same buses."""
+    closed = net.switch[net.switch["closed"] & (net.switch["et"] == "b")]
+    open_at = set(net.switch.loc[~net.switch["closed"] & (net.switch["et"] == "t"), "element"])
+    place = {int(bus): number for number, bus in enumerate(net.bus.index)}
+    ends = [closed[side].map(place).to_numpy() for side in ("bus", "element")]
+    links = sparse.coo_array((np.ones(len(closed)), ends), shape=(len(place), len(place)))
+    _, node = connected_components(links, directed=False)
+    table = net.trafo[flags(net.trafo, "in_service", True)]
+    alike = table.drop(columns=["name", "hv_bus", "lv_bus"]).astype(str).agg("|".join, axis=1)
+    groups: dict[tuple[int, int, str], list[int]] = {}
+    for index, high, low in zip(table.index, table["hv_bus"], table["lv_bus"], strict=True):
+        if index not in open_at:
+            key = int(node[place[int(high)]]), int(node[place[int(low)]]), str(alike[index])
+            groups.setdefault(key, []).append(int(index))
+    return [group for group in groups.values() if len(group) > 1]
 
 
 # --- values of elements -------------------------------------------------------------------------

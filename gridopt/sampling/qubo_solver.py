@@ -43,11 +43,17 @@ SAMPLING_SHARE = 0.8
 ROUNDS_SHARE = 0.85
 """Part of the time limit that all rounds may use; control and bound take the rest."""
 
+LEAST_ROUND = 0.5
+"""Part of a round, of the time that each would have, for which another one is begun."""
+
 CONTROL_SHARE = 0.9
 """Part of the time limit by which the control ends."""
 
 LATEST_SHARE = 0.95
 """Part of the time limit by which they end where no answer is feasible yet."""
+
+MANY_COLUMNS, COARSE_GAP = 10_000, 1e-2
+"""Size from which a compact form begins with a relaxation solved to that gap, not to the last."""
 
 AFTER_INTERRUPTION_S = 1.0
 """Seconds for the re-dispatch of what there is once the user has stopped the sampling."""
@@ -59,6 +65,7 @@ class Clock:
     def __init__(self, limit_s: float | None) -> None:
         self._start = time.monotonic()
         self._lap = self._start
+        self._begun_s = 0.0
         self._limit_s = np.inf if limit_s is None else limit_s
         self.stages: dict[str, float] = {}
 
@@ -76,6 +83,15 @@ class Clock:
     def deadline(self, share: float) -> Deadline:
         """Return the moment when `share` of the limit has passed."""
         return Deadline(self._start + share * self._limit_s)
+
+    def begin_round(self) -> None:
+        """Let a round begin now."""
+        self._begun_s = self.elapsed_s
+
+    def round_deadline(self, share: float, done: float) -> Deadline:
+        """Return when part of the time since the round began, to `share` of the limit, is over."""
+        left_s = max(share * self._limit_s - self._begun_s, 0.0)
+        return Deadline(self._start + self._begun_s + done * left_s)
 
 
 class QuboSolver(Solver):
@@ -247,14 +263,18 @@ class _Solve:
         with suppress(UnsupportedError):
             left_s = self._clock.deadline(ROUNDS_SHARE / 2.0).left_s
             limit_s = left_s if np.isfinite(left_s) else None
-            self._prices = linear_prices(self._program, limit_s)
+            if is_compact and upper_bound is None and self._program.n_columns >= MANY_COLUMNS:
+                coarse = HiGHS(gap=COARSE_GAP, time_limit_s=limit_s, relaxation="ipm")
+                self._near = coarse.solve(self._program.relaxed()).x
+            else:
+                self._prices = linear_prices(self._program, limit_s)
         if self._prices is not None:
             self._near = self._prices.x
             if upper_bound is not None:
                 fixed = fixed_by_reduced_cost(self._program, self._prices, upper_bound)
                 self._lower, self._upper = fixed.lower, fixed.upper
                 self._details["fixed_by_reduced_cost"] = fixed.count
-        elif is_compact and self._program.compact is not None:
+        elif is_compact and self._near is None and self._program.compact is not None:
             columns = self._program.compact.columns
             decisions = self._program.compact.repaired(self._program.lower[columns])
             self._near = self._redispatch(columns, decisions, Deadline()).plain.x
@@ -267,12 +287,14 @@ class _Solve:
         if self._lowering.form == "full":
             return View.full(self._program, self._lower, self._upper, self._prices)
         near = np.zeros(self._program.n_columns) if self._near is None else self._near
-        return View.compact(self._program, near, self._lower, self._upper)
+        mends = self._judging.repair and "inequality" not in self._solver.native
+        return View.compact(self._program, near, self._lower, self._upper, without_mended=mends)
 
     def _rounds(self) -> tuple[View, Qubo]:
         """Lower, sample and judge; anew where the QUBO depends on what was found so far."""
         rounds = self._judging.rounds if self._lowering.is_local else 1
         for number in range(rounds):
+            self._clock.begin_round()
             view = self._view()
             whole = self._lowered(view)
             self._solver.check(whole)
@@ -293,7 +315,7 @@ class _Solve:
         """Return whether no further round is worth beginning."""
         return (
             self._termination is Termination.INTERRUPTED
-            or self._clock.deadline(ROUNDS_SHARE * part.share(1.5)).passed
+            or self._clock.round_deadline(ROUNDS_SHARE, 1.0 - LEAST_ROUND / part.of).passed
         )
 
     def _lowered(self, view: View) -> Qubo:
@@ -312,13 +334,13 @@ class _Solve:
         return found
 
     def _round(self, view: View, whole: Qubo, qubo: Qubo, part: Part) -> Samples:
-        end = self._clock.deadline(ROUNDS_SHARE * part.share(1.0))
+        end = self._clock.round_deadline(ROUNDS_SHARE, part.share(1.0))
         samples = self._sampled(qubo, part)
         self._clock.lap("sample_s")
         self._record(whole, samples)
         self._complete = samples.complete and whole.exact and whole.resolution is None
         self._complete &= view.is_whole
-        latest = self._clock.deadline(LATEST_SHARE * part.share(1.0))
+        latest = self._clock.round_deadline(LATEST_SHARE, part.share(1.0))
         if self._termination is Termination.INTERRUPTED:
             end = latest = Deadline.after(AFTER_INTERRUPTION_S)
         with self._interruptible():
@@ -331,7 +353,7 @@ class _Solve:
         """Take batches until the sampler is done, time is up or Ctrl-C."""
         if not qubo.n_bits:
             return Samples.of(qubo, np.zeros((1, 0)), complete=True)
-        deadline = self._clock.deadline(ROUNDS_SHARE * part.share(SAMPLING_SHARE))
+        deadline = self._clock.round_deadline(ROUNDS_SHARE, part.share(SAMPLING_SHARE))
         batches: list[Samples] = []
         with self._interruptible():
             for batch in part.seeded(self._solver).sample(qubo, deadline):
@@ -417,8 +439,8 @@ class Part(NamedTuple):
     of: int
 
     def share(self, done: float) -> float:
-        """Return what part of all rounds is over once `done` of this one is."""
-        return (self.number + done) / self.of
+        """Return what part of the time left for rounds is over once `done` of this one is."""
+        return done / (self.of - self.number)
 
     def seeded(self, solver: QuboSolver) -> QuboSolver:
         """Return the solver with a seed of this round's own."""

@@ -50,8 +50,17 @@ class View:
         return View(replace(program, lower=lower, upper=upper), columns, columns, True, known)
 
     @staticmethod
-    def compact(program: Program, x: FloatArray, lower: FloatArray, upper: FloatArray) -> View:
+    def compact(
+        program: Program,
+        x: FloatArray,
+        lower: FloatArray,
+        upper: FloatArray,
+        *,
+        without_mended: bool = False,
+    ) -> View:
         """Return the model of a program over its decisions, made near `x`, (n,).
+
+        Rows that a repair mends can be left out.
 
         Raises
         ------
@@ -66,4 +75,11 @@ class View:
         columns = program.compact.columns
         model = program.compact.near(x, lower[columns], upper[columns])
         decisions = np.arange(len(columns))
+        if without_mended and model.mended:
+            low, high = model.program.row_lower.copy(), model.program.row_upper.copy()
+            for name in model.mended:
+                if name in model.program.rows:
+                    numbers = model.program.rows[name].numbers
+                    low[numbers], high[numbers] = -np.inf, np.inf
+            model = model._replace(program=replace(model.program, row_lower=low, row_upper=high))
         return View(model.program, decisions, columns, is_whole=False, prices=model.prices)

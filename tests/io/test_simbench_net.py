@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -225,3 +226,20 @@ def test_as_a_case() -> None:
     with pytest.raises(StudyError) as caught:
         load_case(f"simbench:{RURAL}", units="typical", tz="UTC", period_h=-1.0)
     assert [issue.field for issue in caught.value.issues] == ["units", "tz", "period_h"]
+
+
+@needs_simbench
+def test_transformers_side_by_side_make_no_cycle() -> None:
+    code = "1-MV-rural--0-sw"
+    study = read_simbench(code, start="2016-07-25 12:00", hours=1, period_h=1.0)
+    assert study.feeder is not None
+    assert study.grid.n_branches == study.grid.n_buses - 1
+    assert "2 transformers that are alike, side by side, are one" in study.assumptions[-1]
+    apart = copy.deepcopy(study.net)
+    apart.trafo["parallel"], apart.trafo["in_service"] = 1, True
+    together = copy.deepcopy(study.net)
+    for net in (apart, together):
+        pp.runpp(net)
+    expected = apart.res_bus["vm_pu"].to_numpy()
+    assert together.res_bus["vm_pu"].to_numpy() == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert together.res_ext_grid["p_mw"].sum() == pytest.approx(apart.res_ext_grid["p_mw"].sum())

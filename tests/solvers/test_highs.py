@@ -153,6 +153,14 @@ def test_prices_quicken_the_relaxation_and_change_nothing() -> None:
         assert found.bound == pytest.approx(plain.bound)
 
 
+def test_an_interior_point_relaxation_proves_the_same() -> None:
+    first, other = (HiGHS(gap=1e-6, relaxation=how).solve(doubled()) for how in ("simplex", "ipm"))
+    assert other.termination is Termination.OPTIMAL
+    assert other.objective == pytest.approx(first.objective)
+    with pytest.raises(OptionError, match="simplex or ipm"):
+        HiGHS(relaxation="dual")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_answers_are_injected_while_it_searches(plain: bool) -> None:
     program = long_search()
