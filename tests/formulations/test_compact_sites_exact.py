@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from gridopt.arrays import FloatArray
 from gridopt.formulations.battery_placement import BatteryPlacement
-from gridopt.formulations.blocks.compact_sites import CompactSites
+from gridopt.formulations.blocks.compact_sites import NEAR, CompactSites
 from gridopt.program import Program
 from gridopt.sites import BatteryModules
 from gridopt.siting import with_sites
@@ -164,3 +166,80 @@ def test_repaired_decisions_keep_the_rules_among_themselves(
         assert model.violated(repaired) == {}
         if model.is_feasible(given):
             assert np.array_equal(repaired, given)
+
+
+# --- limits with a price --------------------------------------------------------------------------
+
+PRICED: dict[str, Any] = {
+    "vm_min_pu": 0.955,
+    "vm_max_pu": 0.978,
+    "voltage_cost_per_pu_h": 9000.0,
+    "overload_cost_per_mwh": 300.0,
+}
+
+
+def beyond(placed: Placed, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return how far an answer is beyond each limit that has a price, and the price, (k,) each."""
+    study, program = placed.study, placed.program
+    feeder, sites = study.radial, study.sites
+    vm2, flow = program.value("vm2", x)[1:], program.value("flow_mw", x)
+    q = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw))
+    most = np.sqrt(study.grid.rating_mw[:, np.newaxis] ** 2 - q**2)
+    low, high = float(feeder.vm_min_pu[1]), float(feeder.vm_max_pu[1])
+    volt, over = sites.voltage_cost_per_pu_h, sites.overload_cost_per_mwh
+    found = [
+        (low**2 - vm2, volt / (2.0 * low)),
+        (vm2 - high**2, volt / (2.0 * high)),
+        (flow - most, over),
+        (-flow - most, over),
+    ]
+    prices = [np.full(z.size, price) for z, price in found]
+    return np.concatenate([z.ravel() for z, _ in found]), np.concatenate(prices)
+
+
+def nearest_parabola(a: float, spread: float) -> tuple[float, float, float]:
+    """Return the parabola c0 + c1 u + c2 u² of u = (z − a) / σ nearest to max(0, z), u normal."""
+    moments = [
+        quad(
+            lambda u, k=k: max(0.0, a + spread * u) * u**k * norm.pdf(u),
+            *(-9.0, 9.0),
+            points=[min(max(-a / spread, -9.0), 9.0)],
+        )[0]
+        for k in range(3)
+    ]
+    # E uⁱuᵏ of a normal u
+    gram = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 3.0]])
+    c0, c1, c2 = np.linalg.solve(gram, moments)
+    return float(c0), float(c1), float(c2)
+
+
+def test_limits_are_the_nearest_parabolas(make_tree: MakeStudy, make_modules: Modules) -> None:
+    """By quadrature and least squares, from voltages and flows of the whole program's answers."""
+    placed = Placed(study_of(make_tree, make_modules(), **PRICED))
+    at_none, price = beyond(placed, placed.answer(np.zeros(4)))
+    each = np.array([beyond(placed, placed.answer(one))[0] - at_none for one in np.eye(4)])
+    spread = np.maximum(NEAR * np.abs(each).max(axis=0), 1e-12)
+    counted = 0
+    for here in ([0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 2.0]):
+        x = placed.answer(np.array(here))
+        a, _ = beyond(placed, x)
+        assert a == pytest.approx(at_none + np.array(here) @ each, abs=1e-6)
+        near = (np.abs(a) < 5.0 * spread) & (spread > 1e-9)
+        counted += int(near.sum())
+        model = placed.near(x)
+        for numbers in placed.choices[::5]:
+            y = placed.answer(numbers)
+            z, _ = beyond(placed, y)
+            expected = 0.0
+            for k in range(len(a)):
+                if near[k]:
+                    c0, c1, c2 = nearest_parabola(a[k], spread[k])
+                    u = (z[k] - a[k]) / spread[k]
+                    expected += price[k] * (c0 + c1 * u + c2 * u**2)
+                elif a[k] > 0.0:
+                    expected += price[k] * z[k]  # a line, far beyond the limit
+            penalty = float(price @ np.maximum(z, 0.0))
+            found = model(numbers) + fixed_cost(placed.study)
+            true = placed.program.objective(y) - penalty
+            assert found - true == pytest.approx(expected, rel=1e-4, abs=0.02)
+    assert counted > 4
