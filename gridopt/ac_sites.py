@@ -173,7 +173,8 @@ class ACSites:
     def cost(self, chosen: BoolArray) -> FloatArray:
         """Return what N choices of sites, (N, C), cost by AC power flow.
 
-        inf where it diverges, or where something is beyond a limit that has no price.
+        inf where it diverges, where something is beyond a limit that has no price, or the source
+        at the reference bus cannot give what is left.
         """
         chosen = np.asarray(chosen, dtype=np.bool_)
         parts = [self._cost(chosen[k : k + BATCH]) for k in range(0, len(chosen), BATCH)]
@@ -204,7 +205,7 @@ class ACSites:
         Raises
         ------
         UnsupportedError
-            Where limits have no price, so that some choices cost inf.
+            Where some choices of none, one or two sites cost inf: limits without a price above all.
         """
         C, sites = self.n_sites, self._study.sites
         is_rated = self._study.grid.is_rated.any()
@@ -219,6 +220,11 @@ class ACSites:
         one = self.cost(np.eye(C, dtype=np.bool_))
         pairs = np.array(list(combinations(range(C), 2)), dtype=np.int64).reshape(-1, 2)
         two = self.cost(_indicator(pairs, C))
+        if not (np.isfinite(none) and np.isfinite(one).all() and np.isfinite(two).all()):
+            raise UnsupportedError(
+                "a quadratic model needs one and two batteries to be feasible anywhere: power "
+                "flow diverges, or the source at the reference bus cannot give what is left"
+            )
         coupling = np.zeros((C, C))
         i, j = pairs.T
         coupling[i, j] = two - one[i] - one[j] + none
@@ -251,7 +257,9 @@ class ACSites:
             source = self._source_mw(t) - p_mw[t] * number
             highest = np.maximum(highest, source)
             p_lin = self._flow_mw(t) - p_mw[t] * chosen @ self._below.T
-            total = total + self._supply_cost(t, source)
+            low, high = self._source_limits_mw()
+            is_given = (source >= low - TOLERANCE_MW) & (source <= high + TOLERANCE_MW)
+            total = total + np.where(is_given, self._supply_cost(t, source), np.inf)
             total = total + h * (self._voltage_cost(t, flows) + self._loading_cost(t, p_lin, flows))
         total = total + study.sites.peak_cost_per_mw * highest
         return np.asarray(np.where(np.isfinite(total), total, np.inf))
@@ -276,6 +284,15 @@ class ACSites:
         for row in np.flatnonzero(study.thermal.bus == here):
             return float(self._schedule.power_mw[row, t])
         raise UnsupportedError("power flow of every choice needs a source at the reference bus")
+
+    def _source_limits_mw(self) -> tuple[float, float]:
+        """Return what that source gives at least and at most."""
+        study, here = self._study, self._study.grid.reference_bus
+        for row in np.flatnonzero(study.exchange.bus == here):
+            market = study.exchange
+            return -float(market.export_max_mw[row]), float(market.import_max_mw[row])
+        unit = int(np.flatnonzero(study.thermal.bus == here)[0])
+        return float(study.thermal.p_min_mw[unit]), float(study.thermal.p_max_mw[unit])
 
     def _supply_cost(self, t: int, p_mw: FloatArray) -> FloatArray:
         study, here = self._study, self._study.grid.reference_bus
