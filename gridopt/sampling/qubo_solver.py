@@ -52,7 +52,7 @@ CONTROL_SHARE = 0.9
 LATEST_SHARE = 0.95
 """Part of the time limit by which they end where no answer is feasible yet."""
 
-MANY_COLUMNS, COARSE_GAP = 10_000, 1e-2
+MANY_COLUMNS, COARSE_GAP = 30_000, 1e-2
 """Size from which a compact form begins with a relaxation solved to that gap, not to the last."""
 
 AFTER_INTERRUPTION_S = 1.0
