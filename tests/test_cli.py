@@ -818,7 +818,10 @@ def test_bad_nets(edit: Callable[[Any], None], faults: list[str], tmp_path: Path
         ("--write-program p.txt", "expected a name that ends in .lp or .mps"),
         ("-o threads", "--option = 'threads', expected NAME=VALUE"),
         ("-o =3", "--option = '=3', expected NAME=VALUE"),
-        ("-o nonsense=1", "nonsense = 1, expected one of its options: gap, plain, relaxation, seed, threads"),
+        (
+            "-o nonsense=1",
+            "nonsense = 1, expected one of its options: gap, plain, relaxation, seed, threads",
+        ),
         ("-o threads=0", "threads = 0, expected a whole number of at least 1"),
         ("-o threads=two", "threads = 'two'"),
         ("-o plain=perhaps", "plain = 'perhaps', expected True or False"),

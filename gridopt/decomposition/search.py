@@ -22,7 +22,7 @@ from gridopt.decomposition.partner import Partner
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.priced import Priced
 from gridopt.decomposition.record import Record
-from gridopt.decomposition.windows import Windows
+from gridopt.decomposition.windows import KINDS, Windows
 from gridopt.highs_model import Clock
 from gridopt.program import Program
 from gridopt.sampling.qubo_solver import QuboSolver
@@ -170,11 +170,11 @@ class Search:
         record.count("null_s")
 
     def _improve(self) -> None:
-        """Take windows and cores in turn until neither makes the best answer better."""
+        """Take windows, one of each kind, and a core in turn until all are in vain."""
         given, priced = self._options, self._priced
         ways: list[Windows | Cores] = []
         if given.windows:
-            ways.append(Windows(priced, self._rng, given.seed))
+            ways += [Windows(priced, self._rng, given.seed)] * KINDS
         if given.sampler is not None:
             ways.append(Cores(priced, given.sampler, given.core_bits, self._rng))
         while not all(way.is_done for way in ways):

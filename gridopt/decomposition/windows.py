@@ -44,6 +44,10 @@ once one of each kind was in vain."""
 FINE = 0.1
 """Share of the gap that is left at which a window is done: finer takes longer than wider."""
 
+MUCH = 0.2
+"""Share of the gap that is left by which an answer of a window is better to be told of at once:
+what it leads to is still to be dispatched."""
+
 CANDIDATES = 10
 """How many times as many decisions as a window has it is chosen from."""
 
@@ -94,10 +98,17 @@ class Window:
     clock : Clock
     is_in_vain : callable
         Asked while a window is searched: whether to stop, as better is known elsewhere.
+    found : callable, optional
+        Told of decisions, (k,), that are better by a large part of the gap, while it is searched.
     """
 
     def __init__(
-        self, program: Program, seed: int, clock: Clock, is_in_vain: Callable[[], bool]
+        self,
+        program: Program,
+        seed: int,
+        clock: Clock,
+        is_in_vain: Callable[[], bool],
+        found: Callable[[FloatArray], None] = lambda _: None,
     ) -> None:
         smaller = program.equivalent
         self._program, self._smaller = program, smaller
@@ -110,8 +121,24 @@ class Window:
         if not model.is_exact:
             self._highs.add_tangents(*model.first_tangents())
         self._highs.set(mip_max_nodes=NODES)
+        self._found, self._told, self._least = found, np.inf, 0.0
+        self._highs.on_better(self._look, lambda _: None)
 
-    def __call__(self, held: FloatArray, free: BoolArray, gap: float) -> FloatArray | None:
+    def _look(self, x: FloatArray) -> None:
+        """Tell of an answer that is much better than the last one told."""
+        objective = self._target.objective(x[: self._target.n_columns])
+        if objective < self._told - self._least:
+            self._told = objective
+            self._found(self._decisions(x))
+
+    def __call__(
+        self,
+        held: FloatArray,
+        free: BoolArray,
+        gap: float,
+        objective: float = np.inf,
+        least: float = 0.0,
+    ) -> FloatArray | None:
         """Return decisions at least as good, (k,), or None where time is over.
 
         Parameters
@@ -122,8 +149,11 @@ class Window:
             Those that may change.
         gap : float
             Relative gap at which the window is done.
+        objective, least : float
+            What `held` costs, and by how much answers must be better to be told of at once.
         """
         program, highs = self._program, self._highs
+        self._told, self._least = objective, least
         lower = np.where(free, program.lower[program.is_decision], held)
         upper = np.where(free, program.upper[program.is_decision], held)
         highs.restrict(self._columns, self._counts(lower), self._counts(upper))
@@ -167,13 +197,18 @@ class Windows:
     def __init__(self, priced: Priced, rng: np.random.Generator, seed: int) -> None:
         parts, record = priced.parts, priced.record
         self._priced, self._rng = priced, rng
-        self._window = Window(record.program, seed, record.clock, record.is_outdone)
+        self._window = Window(
+            *(record.program, seed, record.clock, record.is_outdone, self._take_up)
+        )
         marginals = parts.agents.marginals(parts.costs(priced.prices))[:, parts.decided]
         answers = priced.dual.best.answers
         self._excess = marginals.max(axis=0) - answers.least[parts.agents.owner[parts.decided]]
         self._answered = priced.pool.decisions(answers.x)
         self._size = max(FIRST, int(SHARE * len(parts.decided)))
-        self._number, self._in_vain = 0, 0
+        self._number, self._in_vain, self._stage = 0, 0, ""
+
+    def _take_up(self, decisions: FloatArray) -> None:
+        self._priced.take_up(decisions, self._stage)
 
     @property
     def is_done(self) -> bool:
@@ -191,9 +226,12 @@ class Windows:
         x[decided], free[decided], free[decided[few]] = best.decisions, False, True
         whole = program.is_decision
         fine = FINE * max(relative_gap(record.objective, record.bound), record.gap)
-        found = self._window(np.rint(x[whole]), free[whole], fine)
+        self._stage = f"window of {len(few)}"
+        much = MUCH * (record.objective - record.bound)
+        much = much if np.isfinite(much) else np.inf
+        found = self._window(np.rint(x[whole]), free[whole], fine, record.objective, much)
         if found is not None:
-            priced.take_up(found, f"window of {len(few)}")
+            self._take_up(found)
         self._number += 1
         record.details |= {"windows": self._number, "window": len(few)}
         record.count("window_s")
