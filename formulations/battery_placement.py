@@ -46,8 +46,8 @@ class BatteryPlacement(Formulation):
         As in unit commitment, with network ``"dc"`` only.
     exclusive : {"auto", "always", "never"}
         Whether 0/1 columns keep charge and discharge of a battery apart. `"auto"` has them where
-        wasting energy may pay: where prices are negative, or infeeds or minimum outputs must be
-        taken. Without, a plan that does both is not feasible.
+        wasting energy may pay: where prices or demands are negative, or infeeds or minimum outputs
+        must be taken. Without, a plan that does both is not feasible.
     """
 
     network: Literal["auto", "copperplate", "dc", "radial"] = "auto"
@@ -127,6 +127,7 @@ class BatteryPlacement(Formulation):
             or (study.renewables.p_min_mw > 0.0).any()
             or (study.renewables.cost_per_mwh < 0.0).any()
             or (study.thermal.p_min_mw > 0.0).any()
+            or (study.demand_mw < 0.0).any()
             or study.surplus_cost_per_mwh is not None
         )
 

@@ -24,7 +24,7 @@ from gridopt.errors import TooLargeError, UnsupportedError
 from gridopt.fast_power_flow import FastPowerFlow, Flows
 from gridopt.io.net_grid import read_grid
 from gridopt.io.write_dispatch import DispatchWriter
-from gridopt.placement_rules import TOLERANCE_PU, investment_cost
+from gridopt.placement_rules import TOLERANCE_PU
 from gridopt.placing import LEAST_LOADING, Checked
 from gridopt.program import Program, ProgramBuilder
 from gridopt.rules import TOLERANCE_MW
@@ -154,16 +154,10 @@ class ACSites:
         self._column = np.array([first[row] for row in sorted(first)])
         self._row = np.array(sorted(first))
         self._site = np.array([first[int(row)] for row in sites.bus])
-        self._below = self._fed_through()
+        self._below = study.radial.fed_through(sites.bus)
         branch = {key: column for column, key in enumerate(self._points[0].branch)}
         self._branch = np.array([branch[key] for key in study.grid.branch_element])
         self._limit = limit_percent(study)
-
-    def _fed_through(self) -> FloatArray:
-        """Return 1 where a site is fed through a branch, (L, C)."""
-        at = np.zeros((self._study.grid.n_buses, self.n_sites))
-        at[self._study.sites.bus, np.arange(self.n_sites)] = 1.0
-        return self._study.radial.flows(at)
 
     @property
     def n_sites(self) -> int:
@@ -250,6 +244,7 @@ class ACSites:
         each = float(study.sites.module_cost(h * study.n_periods)[0])
         total = (each + worn) * number + self._fixed_cost()
         highest = np.zeros(len(chosen))
+        low, high = self._source_limits_mw()
         for t, point in enumerate(self._points):
             injected = np.zeros((len(chosen), len(point.bus)))
             np.add.at(injected.T, self._site, p_mw[t] * chosen.T)
@@ -257,24 +252,25 @@ class ACSites:
             source = self._source_mw(t) - p_mw[t] * number
             highest = np.maximum(highest, source)
             p_lin = self._flow_mw(t) - p_mw[t] * chosen @ self._below.T
-            low, high = self._source_limits_mw()
             is_given = (source >= low - TOLERANCE_MW) & (source <= high + TOLERANCE_MW)
             total = total + np.where(is_given, self._supply_cost(t, source), np.inf)
-            total = total + h * (self._voltage_cost(t, flows) + self._loading_cost(t, p_lin, flows))
+            total = total + h * (
+                self._loss_and_voltage_cost(t, flows) + self._loading_cost(t, p_lin, flows)
+            )
         total = total + study.sites.peak_cost_per_mw * highest
         return np.asarray(np.where(np.isfinite(total), total, np.inf))
 
     def _fixed_cost(self) -> float:
         """Return what does not depend on the choice: all but supply at the reference bus, grid."""
         found, study = self._before.verification, self._study
-        depends = {"losses", "voltage", "overload", "peak"}
+        depends = {"investment", "losses", "voltage", "overload", "peak"}
         items = {**found.cost, **found.penalty}
         whole = sum(amount for item, amount in items.items() if item not in depends)
         supply = sum(
             float(self._supply_cost(t, np.array([self._source_mw(t)]))[0])
             for t in range(study.n_periods)
         )
-        return whole - supply - investment_cost(study, self._before.placement)
+        return whole - supply
 
     def _source_mw(self, t: int) -> float:
         """Return what the first trade or unit at the reference bus gives without batteries."""
@@ -309,7 +305,7 @@ class ACSites:
         taken = grid.shunt_mw - self._schedule.injection_mw()[:, t]
         return self._study.radial.flows(taken[:, np.newaxis])[:, 0]
 
-    def _voltage_cost(self, t: int, flows: Flows) -> FloatArray:
+    def _loss_and_voltage_cost(self, t: int, flows: Flows) -> FloatArray:
         """Return what losses and voltages cost for an hour, (N,)."""
         study, sites, feeder = self._study, self._study.sites, self._study.radial
         total = np.zeros(len(flows.converged))

@@ -114,36 +114,15 @@ class Feeder:
     @cached_property
     def order(self) -> IntArray:
         """Branches from the reference bus outward, (L,)."""
-        reached, order = {self.grid.reference_bus}, []
-        waiting: dict[int, list[int]] = {}
-        for branch in range(self.grid.n_branches):
-            for bus in (self.grid.from_bus[branch], self.grid.to_bus[branch]):
-                waiting.setdefault(int(bus), []).append(branch)
-        front = [self.grid.reference_bus]
-        taken: set[int] = set()
-        while front:
-            bus = front.pop()
-            for branch in waiting.get(bus, []):
-                if branch not in taken:
-                    taken.add(branch)
-                    order.append(branch)
-                    ends = int(self.grid.from_bus[branch]), int(self.grid.to_bus[branch])
-                    far = ends[1] if ends[0] in reached else ends[0]
-                    reached.add(far)
-                    front.append(far)
-        return np.array(order, dtype=np.int64)
+        place, _, tree = self.grid.spanning_tree()
+        return tree[np.argsort(place, kind="stable")[1:]]
 
     @cached_property
     def child(self) -> IntArray:
         """Far end of each branch, seen from the reference bus, (L,)."""
-        child = np.zeros(self.grid.n_branches, dtype=np.int64)
-        reached = np.zeros(self.grid.n_buses, dtype=np.bool_)
-        reached[self.grid.reference_bus] = True
-        for branch in self.order:
-            start, end = self.grid.from_bus[branch], self.grid.to_bus[branch]
-            child[branch] = end if reached[start] else start
-            reached[child[branch]] = True
-        return child
+        place, _, _ = self.grid.spanning_tree()
+        start, end = self.grid.from_bus, self.grid.to_bus
+        return np.where(place[start] > place[end], start, end)
 
     @cached_property
     def parent(self) -> IntArray:
@@ -201,3 +180,14 @@ class Feeder:
     def loss_mw(self, p_mw: FloatArray, q_mvar: FloatArray) -> FloatArray:
         """Return the losses of all branches, (T,), of flows, (L, T) each."""
         return np.asarray(self.loss_mw_per_mva2 @ (p_mw**2 + q_mvar**2))
+
+    def flow_limit_mw(self, q_mvar: FloatArray, correction: Correction) -> FloatArray:
+        """Return the largest P that rating and reactive flow leave, (L, T): √(S² − Q²)."""
+        rating = self.grid.rating_mw[:, np.newaxis] / correction.loading
+        return np.asarray(np.sqrt(np.maximum(rating**2 - q_mvar**2, 0.0)))
+
+    def fed_through(self, bus: IntArray) -> FloatArray:
+        """Return 1 where a bus is fed through a branch, else 0, (L, k), for k buses."""
+        at = np.zeros((self.grid.n_buses, len(bus)))
+        at[bus, np.arange(len(bus))] = 1.0
+        return self.flows(at)

@@ -155,7 +155,7 @@ class Grid:
         such a path is a bridge, and all others of the tree are (Tarjan 1974, "A note on finding
         the bridges of a graph", doi 10.1016/0020-0190(74)90003-9).
         """
-        place, above, tree = self._spanning_tree()
+        place, above, tree = self.spanning_tree()
         found = np.zeros(self.n_branches, dtype=np.bool_)
         found[tree[tree >= 0]] = True
         top = np.arange(self.n_buses)  # up to where the tree is known to hold no bridge
@@ -268,7 +268,7 @@ class Grid:
         """Power that phase shifters and shunts take from each bus, (B,)."""
         return np.asarray(self.incidence.T @ self.shift_flow_mw + self.shunt_mw)
 
-    def _spanning_tree(self) -> tuple[IntArray, IntArray, IntArray]:
+    def spanning_tree(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return each bus's place in a search from the reference, the bus above it, the branch.
 
         Each (B,); −1 for places not reached and for what is not there.

@@ -95,10 +95,7 @@ def _rows(placing: Placing) -> Iterator[tuple[str, str]]:
     if after is not None:
         for row in after.placement.table().itertuples():
             size = f"{row.power_mw:g} MW, {row.energy_mwh:g} MWh"
-            yield (
-                f"bus {row.bus}".replace("bus bus ", "bus "),
-                f"{row.modules} × {row.module}: {size}",
-            )
+            yield str(row.bus), f"{row.modules} × {row.module}: {size}"
     yield "cost", figure(run.cost, ",.2f")
     yield "bound", figure(run.bound, ",.2f")
     yield "gap", figure(run.gap, ".4%")

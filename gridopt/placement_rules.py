@@ -6,6 +6,7 @@ As in `gridopt.rules`, nothing here knows how the placement was found.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -100,24 +101,24 @@ def radial_rules(study: Study, schedule: Schedule) -> Iterator[Violation]:
             yield Violation("overload", name, time, float(state.overload_mw[branch, t]), 0.0)
 
 
+@dataclass(frozen=True, eq=False)
 class RadialState:
     """What LinDistFlow says of a schedule on a feeder.
 
-    Attributes
+    Parameters
     ----------
+    vm_pu : array, (B, T)
     outside_pu : array, (B, T)
         How far each voltage is outside of its band, to first order; 0 inside.
     overload_mw : array, (L, T)
         How far each flow is above what rating and reactive flow leave.
     loss_mw : array, (T,)
-    vm_pu : array, (B, T)
     """
 
-    def __init__(
-        self, outside_pu: FloatArray, overload_mw: FloatArray, loss_mw: FloatArray, vm2: FloatArray
-    ) -> None:
-        self.outside_pu, self.overload_mw, self.loss_mw = outside_pu, overload_mw, loss_mw
-        self.vm_pu = np.sqrt(np.maximum(vm2, 0.0))
+    vm_pu: FloatArray
+    outside_pu: FloatArray
+    overload_mw: FloatArray
+    loss_mw: FloatArray
 
     @staticmethod
     def of(study: Study, schedule: Schedule) -> RadialState:
@@ -134,11 +135,13 @@ class RadialState:
             share = np.divide(beyond, 2.0 * edge, out=np.zeros_like(vm2), where=usable)
             outside = np.maximum(outside, share)
         outside[study.grid.reference_bus] = 0.0
-        rating = study.grid.rating_mw[:, np.newaxis] / correction.loading
-        most = np.sqrt(np.maximum(rating**2 - q_mvar**2, 0.0))
-        overload = np.maximum(np.abs(p_mw) - most, 0.0)
-        loss_mw = feeder.loss_mw(p_mw, q_mvar) + correction.loss_mw
-        return RadialState(outside, overload, loss_mw, vm2)
+        most = feeder.flow_limit_mw(q_mvar, correction)
+        return RadialState(
+            vm_pu=np.sqrt(np.maximum(vm2, 0.0)),
+            outside_pu=outside,
+            overload_mw=np.maximum(np.abs(p_mw) - most, 0.0),
+            loss_mw=feeder.loss_mw(p_mw, q_mvar) + correction.loss_mw,
+        )
 
 
 def radial_costs(study: Study, schedule: Schedule) -> tuple[dict[str, float], dict[str, float]]:

@@ -100,7 +100,8 @@ class Study:
     sites : Sites
         Where batteries may be placed, for the problem that places them; nowhere unless given.
     feeder : Feeder or None
-        Voltages and losses of a radial grid; None where the grid is none, or they are not known.
+        Voltages and losses of a radial grid, always the study's; None where the grid is none, or
+        they are not known.
     scenarios : tuple of Scenario
         What demand, infeeds and prices may turn out to be; empty where those above are certain.
     unserved_cost_per_mwh, surplus_cost_per_mwh : float or None
@@ -153,6 +154,8 @@ class Study:
             spread["fixed_status"] = np.broadcast_to(self.fixed_status, (G, T))
         for name, value in spread.items():
             object.__setattr__(self, name, value)
+        if self.feeder is not None and self.feeder.grid is not self.grid:
+            object.__setattr__(self, "feeder", replace(self.feeder, grid=self.grid))
         freeze(self, integers="fixed_status")
         raise_if_any(list(_issues(self)))
 

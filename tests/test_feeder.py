@@ -170,9 +170,20 @@ def test_a_study_with_a_ring_has_no_such_feeder(make_tree: Callable[..., Study])
         may_fail=np.ones(5, dtype=np.bool_),
     )
     with pytest.raises(StudyError, match="net: branches = 5, expected 4: as many as buses, less"):
-        replace(tree, feeder=replace(tree.radial, grid=ring))
+        replace(tree, grid=ring)
 
 
 def test_a_study_without_a_feeder_says_so(make_study: Callable[..., Study]) -> None:
     with pytest.raises(StudyError, match="study two units: feeder = None, expected a radial net"):
         _ = make_study().radial
+
+
+def test_the_feeder_of_a_study_is_on_its_grid(make_tree: Callable[..., Study]) -> None:
+    """Ratings that are changed in the grid limit the feeder too."""
+    study = make_tree()
+    rated = replace(study.grid, rating_mw=np.full(study.grid.n_branches, 0.25))
+    tighter = replace(study, grid=rated)
+    assert tighter.radial.grid is tighter.grid
+    none = np.zeros((rated.n_branches, 1))
+    limit = tighter.radial.flow_limit_mw(none, tighter.radial.correction(1))
+    assert limit == pytest.approx(0.25)

@@ -25,8 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from gridopt.arrays import BoolArray, FloatArray, IntArray
-from gridopt.formulations.blocks.radial import flow_limit_mw, vm2_band
+from gridopt.arrays import FloatArray, IntArray
+from gridopt.formulations.blocks.radial import vm2_band
 from gridopt.formulations.blocks.sites import site_choice
 from gridopt.program import Compact, CompactModel, Program, ProgramBuilder
 from gridopt.study import Study
@@ -247,13 +247,10 @@ class _Flows:
         return _Flows(study, each_mw, built, feeder.flows(taken), q_mvar)
 
     @cached_property
-    def below(self) -> BoolArray:
-        """Whether a site is fed through a branch, (L, C·M)."""
-        study, feeder = self.study, self.study.radial
-        at = np.zeros((study.grid.n_buses, len(self.each_mw)))
-        kinds = len(study.sites.modules)
-        at[np.repeat(study.sites.bus, kinds), np.arange(len(self.each_mw))] = 1.0
-        return np.asarray(feeder.flows(at) > 0.0)
+    def below(self) -> FloatArray:
+        """1 where a site is fed through a branch, (L, C·M)."""
+        sites = self.study.sites
+        return self.study.radial.fed_through(np.repeat(sites.bus, len(sites.modules)))
 
     def parabolas(self) -> Iterator[_Parabolas]:
         """Yield what losses cost, and what lies beyond limits that have a price."""
@@ -261,14 +258,14 @@ class _Flows:
         h, sites = study.period_h, study.sites
         correction = feeder.correction(study.n_periods)
         for t in range(study.n_periods):
-            effect = np.where(self.below, -self.each_mw[:, t], 0.0)
+            effect = -self.below * self.each_mw[:, t]
             if len(sites.loss_cost_per_mwh):
                 price = h * sites.loss_cost_per_mwh[t] * feeder.loss_mw_per_mva2
                 yield _Parabolas(price, np.zeros(len(price)), 0.0, self.p_mw[:, t], effect)
             if np.isfinite(sites.voltage_cost_per_pu_h):
                 yield from self._voltage(t, effect)
             if np.isfinite(sites.overload_cost_per_mwh):
-                most = flow_limit_mw(feeder, self.q_mvar, correction)[:, t]
+                most = feeder.flow_limit_mw(self.q_mvar, correction)[:, t]
                 rated = np.isfinite(most)
                 cost = np.full(int(rated.sum()), h * sites.overload_cost_per_mwh)
                 for sign in (1.0, -1.0):

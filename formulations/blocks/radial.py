@@ -36,7 +36,7 @@ def radial_limits(b: ProgramBuilder, study: Study, injections: list[Injection]) 
 def _flows(b: ProgramBuilder, radial: _Radial, injections: list[Injection]) -> IntArray:
     """Add P_c = demand_c − infeed_c + Σ P of the branches that leave c, within ratings."""
     study, feeder = radial.study, radial.feeder
-    most = flow_limit_mw(feeder, radial.q_mvar, radial.correction)
+    most = feeder.flow_limit_mw(radial.q_mvar, radial.correction)
     cost = study.sites.overload_cost_per_mwh
     reach = feeder.flows(_capacity_mw(study))
     bound = np.minimum(most, reach) if np.isinf(cost) else reach
@@ -81,12 +81,6 @@ def _capacity_mw(study: Study) -> FloatArray:
     if study.surplus_cost_per_mwh is not None:
         capacity += capacity.sum(axis=0)
     return capacity
-
-
-def flow_limit_mw(feeder: Feeder, q_mvar: FloatArray, correction: Correction) -> FloatArray:
-    """Return the largest P that rating and reactive flow leave, (L, T): √(S² − Q²)."""
-    rating = feeder.grid.rating_mw[:, np.newaxis] / correction.loading
-    return np.asarray(np.sqrt(np.maximum(rating**2 - q_mvar**2, 0.0)))
 
 
 def _entries(
