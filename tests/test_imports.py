@@ -90,6 +90,7 @@ MAY_IMPORT = {
     "placement_controls": f"{MODEL} {MILP} lowering sampling linear_prices solver",
     "placement_commands": "*",
     "placement_outputs": "*",
+    "bench": "*",
     "cli": "*",
     "demo": "*",
     "__main__": "*",
@@ -114,22 +115,36 @@ ONLY_IN = {
     "qiskit_aer": "circuits.backends solvers",
     "qiskit_ibm_runtime": "circuits.backends",
     "qiskit_optimization": "solvers.qiskit_optimization",
+    "altair": "bench.charts",
+    "distributed": "bench.cluster",
+    "duckdb": "bench.store",
+    "jinja2": "pages",
     "matplotlib": "plots placement_plots",
     "networkx": "placement_plots",
     "typer": "cli",
-    "rich": "cli commands demo",
+    "psutil": "bench.process",
+    "rich": "bench.commands cli commands demo",
 }
 
 MAY_IMPORT_RUNNING = (
     "pricing simulation placing cli commands placement_commands placement_outputs demo "
-    "outputs __main__"
+    "outputs bench __main__"
 )
 
-STARTS_FAST = "cli commands demo io.cases"
+STARTS_FAST = "bench.commands cli commands demo io.cases"
 """Modules whose functions may import, so that they load only what a call needs. Elsewhere a
 function may import only a slow or optional package that `ONLY_IN` confines to its module."""
 
-OPTIONAL = ["solvers.dwave", "solvers.leap_cqm", "solvers.openjij", "solvers.simulated_bifurcation"]
+OPTIONAL = [
+    "bench.charts",
+    "bench.cluster",
+    "bench.process",
+    "bench.store",
+    "solvers.dwave",
+    "solvers.leap_cqm",
+    "solvers.openjij",
+    "solvers.simulated_bifurcation",
+]
 """Modules whose package is an extra."""
 
 HEAVY = (
@@ -160,12 +175,17 @@ def dotted(module: str) -> str:
 def module_files() -> dict[str, Path]:
     """Return every module of the package, named without ``gridopt.``, and its file."""
     found = {}
-    folders = {"": "gridopt", "formulations": "formulations", "solvers": "solvers"}
+    folders = {
+        "": "gridopt",
+        "bench": "benchmarks/bench",
+        "formulations": "formulations",
+        "solvers": "solvers",
+    }
     for package, folder in folders.items():
         for file in sorted((ROOT / folder).rglob("*.py")):
             parts = file.relative_to(ROOT / folder).with_suffix("").parts
-            if package == "" and parts[0] in ("formulations", "solvers"):
-                continue  # links to the other two
+            if package == "" and parts[0] in folders:
+                continue  # links to the others
             names = [package, *parts] if package else list(parts)
             found[".".join(names).removesuffix("__init__").removesuffix(".")] = file
     return found
@@ -229,7 +249,10 @@ def test_imports_follow_the_layers() -> None:
 
 def test_only_what_solves_imports_running() -> None:
     importers = {found.importer for found in INTERNAL if inner(found.target) == "running"}
-    assert importers - {"", "running"} <= set(MAY_IMPORT_RUNNING.split())
+    assert {module for module in importers if not within(module, MAY_IMPORT_RUNNING)} <= {
+        "",
+        "running",
+    }
 
 
 def test_heavy_packages_are_confined() -> None:
