@@ -21,7 +21,7 @@ demo: $(INSTALLED)
 	$(BIN)/gridopt demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The tests build the wheel and compare its content with the source (tests/test_packaging.py).
 check: format-check lint types

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -21,6 +22,8 @@ app = typer.Typer(
 )
 solve_app = typer.Typer(help="Solve a problem on a grid.", no_args_is_help=True)
 app.add_typer(solve_app, name="solve")
+bench_app = typer.Typer(help="Repeat, extend and report comparisons.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 
 class Network(StrEnum):
@@ -399,6 +402,108 @@ def demo(
     from gridopt import commands
 
     sys.exit(commands.demo(out))
+
+
+Results = Annotated[Path, typer.Argument(help="Database of runs, as `bench run` writes it.")]
+
+
+@bench_app.command("run")
+def bench_run(
+    spec: Annotated[
+        str, typer.Argument(help="A suite that `gridopt bench suites` lists, or a .toml file.")
+    ],
+    store: Annotated[
+        Path, typer.Option(help="Database of runs; what it holds of the suite is not done again.")
+    ],
+    cases: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the files of cases; that of the .toml file without it."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Runs at a time on this machine.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Run on this Dask cluster: tcp://HOST:PORT.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only runs whose key begins so; several times.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Do runs again that failed before.")
+    ] = False,
+) -> None:
+    """Run cases × formulations × solvers × seeds, each in a process of its own.
+
+    Killed or interrupted, the same command goes on where it stopped. Exit codes: 0 done, 2 bad
+    input or usage, or no room for more rows, 3 interrupted.
+    """
+    commands = _bench_commands()
+    sys.exit(
+        commands.run(
+            spec,
+            store,
+            cases=cases,
+            workers=workers,
+            scheduler=scheduler,
+            only=only or [],
+            again=again,
+        )
+    )
+
+
+@bench_app.command("report")
+def bench_report(
+    results: Results,
+    out: Annotated[Path, typer.Option(help="The page, one file.")] = Path("report.html"),
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for figures (SVG, PNG) and tables (LaTeX).")
+    ] = None,
+) -> None:
+    """Write a page that compares what was run, and warns where the comparison is unfair."""
+    sys.exit(_bench_commands().report(results, out, figures))
+
+
+@bench_app.command("table")
+def bench_table(
+    results: Results,
+    columns: Annotated[str, typer.Option(help="Names of columns, with commas between.")] = (
+        "case_name,solver,seed,status,feasible,cost,gap,wall_s"
+    ),
+) -> None:
+    """Print runs as a table in Markdown."""
+    sys.exit(_bench_commands().table(results, columns.split(",")))
+
+
+@bench_app.command("export")
+def bench_export(
+    results: Results,
+    out: Annotated[Path, typer.Option(help="A file, .parquet or .csv.")],
+    form: Annotated[
+        str | None, typer.Option("--form", help="qoblib: the columns of a QOBLIB submission.")
+    ] = None,
+) -> None:
+    """Write runs into a file."""
+    sys.exit(_bench_commands().export(results, out, form))
+
+
+@bench_app.command("suites")
+def bench_suites() -> None:
+    """List the suites that are shipped."""
+    sys.exit(_bench_commands().suites())
+
+
+def _bench_commands() -> ModuleType:
+    """Return the commands, or end with what to install for them."""
+    try:
+        from gridopt.bench import commands
+    except ModuleNotFoundError as fault:
+        if (fault.name or "").startswith("gridopt"):
+            raise
+        print(
+            f"error: gridopt bench needs the package {fault.name!r}: run  pip install "
+            "altair distributed duckdb psutil vl-convert-python",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    return commands
 
 
 def main() -> None:

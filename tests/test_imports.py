@@ -131,7 +131,7 @@ MAY_IMPORT_RUNNING = (
     "outputs bench __main__"
 )
 
-STARTS_FAST = "bench.commands cli commands demo io.cases"
+STARTS_FAST = "bench.commands bench.spec bench.tasks cli commands demo io.cases"
 """Modules whose functions may import, so that they load only what a call needs. Elsewhere a
 function may import only a slow or optional package that `ONLY_IN` confines to its module."""
 

@@ -42,7 +42,7 @@ COLUMNS = tuple(
     units | INTEGER | | thermal units of the study
     distinct_units | INTEGER | | different ones among them: fewer where units are copies
     periods | INTEGER | | of the study
-    formulation | VARCHAR | | public name
+    formulation | VARCHAR | | label of the formulation
     formulation_options | JSON | |
     solver | VARCHAR | | label of the solver: a comparison is between labels
     solver_name | VARCHAR | | public name; of a peer its name
@@ -65,6 +65,10 @@ COLUMNS = tuple(
     claimed_bound | DOUBLE | $ | what the solver says
     violations | JSON | | rule: how many violations
     worst_violation | VARCHAR | | in words, with element, period and physical unit
+    binary_variables | INTEGER | | of the mixed-integer program
+    integer_variables | INTEGER | | other integers
+    continuous_variables | INTEGER | |
+    nonzeros | INTEGER | | coefficients of its rows
     bits | INTEGER | | of the QUBO
     density | DOUBLE | | couplings over pairs of bits
     coefficient_range | DOUBLE | | largest over smallest coefficient
