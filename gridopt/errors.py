@@ -93,6 +93,7 @@ class OptionError(GridoptError, ValueError):
     """
 
     def __init__(self, owner: str, option: str, value: object, expected: str) -> None:
+        self.expected = expected
         super().__init__(f"{owner}: {option} = {value!r}, expected {expected}")
 
 

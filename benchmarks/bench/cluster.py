@@ -23,7 +23,7 @@ LOST_WORKERS = 10
 """Times that a run may lose its worker before it counts as what ends workers."""
 
 
-def connect(address: str) -> Client:
+def connect(address: str, timeout_s: float = CONNECT_S) -> Client:
     """Return a client of the scheduler at an address.
 
     Raises
@@ -32,7 +32,7 @@ def connect(address: str) -> Client:
         Where none answers.
     """
     try:
-        return Client(address, timeout=CONNECT_S, set_as_default=False)
+        return Client(address, timeout=timeout_s)
     except (OSError, ValueError) as fault:
         expected = f"the address of a Dask scheduler that answers ({fault})"
         raise StudyError([Issue("cluster", "scheduler", address, expected)]) from fault

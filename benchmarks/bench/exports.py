@@ -78,7 +78,7 @@ def as_markdown(frame: pd.DataFrame, columns: Sequence[str]) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+    if pd.isna(value):
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
@@ -149,7 +149,7 @@ def _submission(runs: pd.DataFrame, best: float) -> dict[str, Any]:
         "Date": runs["started_at"].max().date().isoformat(),
         "Best Objective Value": _or_not(runs["cost"].min()),
         "Optimality Bound": _or_not(runs["bound"].max()),
-        "Modeling Approach": f"{first['formulation']}{', QUBO' if first['bits'] > 0 else ''}",
+        "Modeling Approach": f"{first['formulation']}{', QUBO' if pd.notna(first['bits']) else ''}",
         "# Decision Variables": int(first[numbers].sum()) if known else NOT_KNOWN,
         "# Binary Variables": _whole(first["binary_variables"]),
         "# Integer Variables": _whole(first["integer_variables"]),
@@ -183,7 +183,7 @@ def _kind(name: str, is_peer: bool) -> str:
 
 
 def _or_not(value: float) -> Any:
-    return value if math.isfinite(value) else NOT_KNOWN
+    return value if pd.notna(value) and math.isfinite(value) else NOT_KNOWN
 
 
 def _whole(value: float) -> Any:

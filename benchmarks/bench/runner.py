@@ -85,10 +85,10 @@ class Local:
                 running = begin(islice(waiting, self.workers))
                 while running:
                     ended, running = wait(running, return_when=FIRST_COMPLETED)
-                    running |= begin(islice(waiting, len(ended)))
                     for future in ended:
                         row = future.result()
                         if row is not None:
-                            yield row
+                            yield row  # written before another run begins
+                    running |= begin(islice(waiting, len(ended)))
             finally:
                 stop.set()

@@ -22,7 +22,7 @@
     [[solvers]]
     name = "neal"                     # or peer = "pyomo"
     label = "neal, compact"           # the name is the label unless said otherwise
-    form = "compact"                  # any option of the solver
+    form = "compact"                  # any option of the solver; "none" is no value
     cases = ["rts79-day"]             # also formulations, seeds, time_limit_s: for this one only
 """
 
@@ -40,7 +40,14 @@ from typing import Any
 from gridopt.bench.columns import COLUMNS
 from gridopt.bench.peers import peer_names
 from gridopt.bench.tasks import Case, Contender, Entry, Model, Suite
-from gridopt.errors import GridoptError, Issue, StudyError, UnknownNameError, raise_if_any
+from gridopt.errors import (
+    GridoptError,
+    Issue,
+    OptionError,
+    StudyError,
+    UnknownNameError,
+    raise_if_any,
+)
 from gridopt.formulation import Formulation
 from gridopt.io.cases import load_case
 from gridopt.registry import formulation_class, make, option_names, solver_class
@@ -65,6 +72,9 @@ TOP = {
     "solvers": list,
 }
 WINDOW = ("units", "first", "periods")
+NOTHING = "none"
+"""What stands for no value among the options of a solver: TOML has no word for it."""
+
 OF_AN_ENTRY = ("name", "peer", "label", "cases", "formulations", "seeds", "time_limit_s")
 
 
@@ -318,7 +328,11 @@ class _Reader:
             self.fault(element, "name", item.get("name"), "either name, of a solver, or peer")
             return None
         name = item["peer" if is_peer else "name"]
-        options = {key: value for key, value in item.items() if key not in OF_AN_ENTRY}
+        options = {
+            key: None if value == NOTHING else value
+            for key, value in item.items()
+            if key not in OF_AN_ENTRY
+        }
         if is_peer:
             if name not in peer_names():
                 self.fault(element, "peer", name, f"one of {', '.join(peer_names())}")
@@ -368,7 +382,9 @@ class _Reader:
             given = {key: options[key] for key in ("sampler",) if key in options}
             try:
                 make(kind, name, {**given, option: value})  # type: ignore[type-var]
-            except GridoptError as fault:
+            except OptionError as fault:
+                self.fault(element, option, value, fault.expected)
+            except GridoptError as fault:  # such as a sampler that there is not
                 self.fault(element, option, value, str(fault))
 
 

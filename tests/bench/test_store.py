@@ -61,8 +61,9 @@ def test_a_database_that_was_left_empty_is_taken_up(tmp_path: Path) -> None:
 
 
 def test_no_database(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="a database of benchmark runs"), Store.open(
-        tmp_path / "gone.duckdb"
+    with (
+        pytest.raises(StudyError, match="a database of benchmark runs"),
+        Store.open(tmp_path / "gone.duckdb"),
     ):
         pass
 
@@ -104,8 +105,9 @@ def test_foreign_databases_are_refused_and_left_alone(
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="can be opened"), Store.open(
-        tmp_path / "gone" / "a.duckdb", create=True
+    with (
+        pytest.raises(StudyError, match="can be opened"),
+        Store.open(tmp_path / "gone" / "a.duckdb", create=True),
     ):
         pass
 
@@ -124,16 +126,21 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_loses_no_finished_row(small_disk: Path) -> None:
     path = small_disk / "a.duckdb"
-    written = 0
-    with Store.open(path, create=True) as store:
-        with pytest.raises(StoreError, match="takes no more rows .* the rows before are kept"):
-            while written < 10_000:
-                noise = os.urandom(30_000).hex()
-                store.add(row(str(written), error=noise))
-                written += 1
-        assert written > 5
+    written: list[str] = []
+
+    def fill(store: Store) -> None:
+        for number in range(10_000):
+            store.add(row(str(number), error=os.urandom(30_000).hex()))
+            written.append(str(number))
+
+    with (
+        Store.open(path, create=True) as store,
+        pytest.raises(StoreError, match=r"takes no more rows .* the rows before are kept"),
+    ):
+        fill(store)
+    assert len(written) > 5
     with Store.open(path) as store:
-        assert store.keys() == {str(number) for number in range(written)}
+        assert store.keys() == set(written)
 
 
 def test_a_full_disk_from_the_start(small_disk: Path) -> None:
