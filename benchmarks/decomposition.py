@@ -3,7 +3,8 @@
     python benchmarks/decomposition.py instance.json --seconds 60 --solvers none greedy neal anneal
     python benchmarks/decomposition.py instance.json --solvers highs neal+ highs-started
 
-A sampler by its name works alone on cores, `none` is what the agents answer to the prices without
+A sampler by its name works alone on cores, with a colon and a number on cores of so many schedules
+at most: `exact:20` enumerates each of them, and `neal:20` has the same size to compare. `none` is what the agents answer to the prices without
 any QUBO, and `windows` is HiGHS in place of a sampler, on what is nearly undecided. With a plus all
 that the decomposition has works together: cores, windows and HiGHS beside. `highs` is HiGHS on our
 best formulation, `highs-started` the same from the last answer and prices of the decomposition,
@@ -32,7 +33,10 @@ from gridopt.solver import Progress, Solver
 from gridopt.solvers.decomposition import Decomposition
 from gridopt.solvers.highs import HiGHS
 
-ABLATION = ("none", "random", "greedy", "neal", "anneal", "tabu", "windows")
+ABLATION = (
+    *("none", "random", "greedy", "neal", "anneal", "tabu"),
+    *("exact:20", "neal:20", "windows"),
+)
 
 MOMENTS_S = (10, 30, 60, 120, 240)
 
@@ -82,9 +86,10 @@ def method(name: str, options: dict[str, object], start: Solution | None) -> Sol
     if name == "highs-started":
         return make(HiGHS, "highs", {**options, "gap": STARTED_GAP, "start": start})
     is_whole = name.endswith("+")
-    sampler = name.removesuffix("+")
+    sampler, _, bits = name.removesuffix("+").partition(":")
     given = {
         **options,
+        **({"core_bits": int(bits)} if bits else {}),
         "sampler": None if sampler in {"none", "windows"} else sampler,
         "windows": is_whole or name == "windows",
         "beside": is_whole,

@@ -9,7 +9,7 @@ from gridopt.decomposition.search import Options, Search
 from gridopt.highs_model import Clock
 from gridopt.program import Program
 from gridopt.sampling.qubo_solver import QuboSolver, check_whole
-from gridopt.solution import Solution
+from gridopt.solution import Solution, Termination
 from gridopt.solver import ProgressCallback, Solver, check_common, check_option, is_number
 from gridopt.solvers.neal import Neal
 
@@ -83,4 +83,8 @@ class Decomposition(Solver):
         clock = Clock(self.time_limit_s, progress)
         names = [item.name for item in fields(Options)]
         options = Options(**{name: getattr(self, name) for name in names})
-        return Search(program, options, clock).run()
+        try:
+            search = Search(program, options, clock)
+        except KeyboardInterrupt:  # before the first prices there is neither answer nor bound
+            return Solution.at(program, None, Termination.INTERRUPTED)
+        return search.run()

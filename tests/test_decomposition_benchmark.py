@@ -18,9 +18,10 @@ def test_one_table_of_highs_and_samplers(
     monkeypatch.delitem(sys.modules, "decomposition", raising=False)
     benchmark = import_module("decomposition")
     words = ["kazarlis10", "--seconds", "10", "--gap", "0.001", "--solvers"]
-    benchmark.main([*words, "highs", "none", "greedy", "windows"])
+    benchmark.main([*words, "highs", "none", "greedy", "exact:8", "windows"])
     shown = capsys.readouterr().out
-    assert all(name in shown for name in ("highs", "none", "greedy", "best_gap", "s to 0.5 %"))
+    expected = ("highs", "none", "greedy", "exact:8", "best_gap", "s to 0.5 %")
+    assert all(name in shown for name in expected)
     names = ("highs", "none", "windows", "neal+", "highs-started")
     found = benchmark.rows("kazarlis10", names, 10.0, 0.001, 0)
     assert [row["solver"] for row in found] == list(names)

@@ -153,6 +153,18 @@ def test_stops_at_the_gap(study: Study) -> None:
     assert "cores" not in found.details
 
 
+def test_interrupted_before_the_first_prices(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    program = UnitCommitment().build(study)
+    monkeypatch.setattr(type(program.agents), "answers", pressed)
+    found = Decomposition().solve(program)
+    assert found.termination is Termination.INTERRUPTED
+    assert found.x is None
+    assert found.bound == -np.inf
+
+
 def test_time_limit_and_interruption_give_the_best_so_far(study: Study) -> None:
     assert solved(study, "neal", time_limit_s=1e-3).termination is Termination.TIME_LIMIT
 
