@@ -4,11 +4,11 @@
     python benchmarks/decomposition.py instance.json --solvers highs neal+ highs-started
 
 A sampler by its name works alone on cores, with a colon and a number on cores of so many schedules
-at most: `exact:20` enumerates each of them, and `neal:20` has the same size to compare. `none` is what the agents answer to the prices without
-any QUBO, and `windows` is HiGHS in place of a sampler, on what is nearly undecided. With a plus all
-that the decomposition has works together: cores, windows and HiGHS beside. `highs` is HiGHS on our
-best formulation, `highs-started` the same from the last answer and prices of the decomposition,
-until 0.1 %.
+at most: `exact:20` enumerates each of them, and `neal:20` has the same size to compare. `none` is
+what the agents answer to the prices without any QUBO, and `windows` is HiGHS in place of a sampler,
+on what is nearly undecided. With a plus all that the decomposition has works together: cores,
+windows and HiGHS beside. `highs` is HiGHS on our best formulation, `highs-started` the same from
+the last answer and prices of the decomposition, until 0.1 %.
 
 `gap` is what a run certifies, `best_gap` the same answer against the best bound of all runs. The
 gaps at times, and the times to gaps, are certified ones, from the solvers' own reports.
