@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,3 +208,86 @@ def battery_modules(*names: str, **changes: object) -> BatteryModules:
 def make_modules() -> Callable[..., BatteryModules]:
     """Return `battery_modules`."""
     return battery_modules
+
+
+BROWSER = "chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page in a real browser without a network, and what it did that no page should do.
+
+    `page` is Playwright's; `told` grows: errors, dialogs and requests other than for the file.
+    """
+
+    page: Any
+    told: list[str]
+
+    def faults(self) -> list[str]:
+        """Return what was told, what axe-core finds, and by how much the page scrolls sideways."""
+        from axe_playwright_python.sync_playwright import Axe  # optional
+
+        found = Axe().run(self.page).response["violations"]
+        rules = [f"axe: {it['id']}: {it['nodes'][0]['html'][:200]}" for it in found]
+        wide = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return [*self.told, *rules, *([f"{wide} px too wide"] if wide > 0 else [])]
+
+
+OpenPage = Callable[..., Opened]
+
+
+@pytest.fixture(scope="module")  # no longer: its event loop would be in the way of others
+def browser() -> Iterator[Any]:
+    """Yield a browser; skip where there is none."""
+    program = shutil.which(BROWSER)
+    if program is None:
+        pytest.skip(f"{BROWSER} is not installed")
+    driver = pytest.importorskip("playwright.sync_api").sync_playwright()
+    with driver as started:
+        opened = started.chromium.launch(executable_path=program, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[OpenPage]:
+    """Return a function that opens a file: ``open_page(path, width_px=360, scheme="dark")``."""
+    contexts: list[Any] = []
+
+    def opened(path: Path, width_px: int = 1280, scheme: str = "light") -> Opened:
+        view = {"width": width_px, "height": 900}
+        context = browser.new_context(offline=True, viewport=view, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        told: list[str] = []
+        _listen(page, path.resolve().as_uri(), told)
+        page.goto(path.resolve().as_uri())
+        return Opened(page, told)
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def _listen(page: Any, address: str, told: list[str]) -> None:
+    """Note what a page does."""
+
+    def request(sent: Any) -> None:
+        if sent.url.split("#")[0] != address and not sent.url.startswith("data:"):
+            told.append(f"request: {sent.url[:200]}")
+
+    def dialog(shown: Any) -> None:
+        told.append(f"dialog: {shown.message}")
+        shown.dismiss()
+
+    def console(line: Any) -> None:
+        if line.type in ("error", "warning"):
+            told.append(f"{line.type}: {line.text}")
+
+    page.on("request", request)
+    page.on("dialog", dialog)
+    page.on("console", console)
+    page.on("pageerror", lambda fault: told.append(f"error: {fault}"))

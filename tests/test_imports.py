@@ -84,6 +84,7 @@ MAY_IMPORT = {
     "pricing": "*",
     "simulation": "*",
     "outputs": "*",
+    "pages": "*",
     "commands": "*",
     "placing": "*",
     "ac_sites": "*",
