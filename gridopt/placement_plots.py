@@ -5,27 +5,30 @@ As in `gridopt.plots`, every function returns a figure that no global state know
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-import networkx as nx
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from gridopt.ac_power_flow import PowerFlow, limit_percent
 from gridopt.arrays import FloatArray
 from gridopt.feeder import Feeder
 from gridopt.grid import Grid
-from gridopt.io.net_grid import read_grid
 from gridopt.io.net_tables import numbers
+from gridopt.network_plots import (
+    MAP_WIDTH_IN,
+    draw_branches,
+    draw_buses,
+    finish_map,
+    map_size,
+    positions,
+)
 from gridopt.placement import Placement
 from gridopt.placement_rules import RadialState
 from gridopt.plots import (
@@ -33,9 +36,7 @@ from gridopt.plots import (
     INK,
     START,
     STYLE,
-    UNSERVED,
     NotebookFigure,
-    load_colors,
     period_edges,
     say,
     time_axis,
@@ -52,17 +53,13 @@ WITH: dict[str, Any] = {"color": "#1f5a86", "lw": 1.6}
 LINEAR: dict[str, Any] = {"color": START, "lw": 1.2, "ls": "--"}
 CHEAPER = "#4f8fb5"
 BAND = "#e4efe4"
-UNRATED = "#b5b5b5"
 BATTERY_COLORS = ("#12304f", "#e66100", "#2a9d6f", "#b05fa3", "#8a6d1d", "#4f8fb5")
 BATTERY_LINES = ("-", "--", ":", "-.")
 """Line styles change with every battery, so that those that run alike are both seen."""
 
-MAP_WIDTH_IN = 7.4
 LARGEST_CIRCLE_PT2 = 400.0
 LABEL_REACH_PT = (32.0, 50.0, 75.0)
 """How far labels may be from their batteries."""
-SMALL_NET = 300
-"""Buses up to which a net without coordinates is laid out by the lengths of its paths."""
 SAME_SHARE = 1e-6
 """Share of the cost below which an item does not differ."""
 CLOSE_SHARE = 0.3
@@ -91,24 +88,16 @@ def network_map(
     """
     study = placement.study
     flows = (flow,) if isinstance(flow, PowerFlow) else tuple(flow or ())
-    at, is_geo = _positions(study)
+    at, is_geo = positions(study)
     with mpl.rc_context(STYLE):
-        figure = NotebookFigure(figsize=_map_size(at), layout="constrained")
+        figure = NotebookFigure(figsize=map_size(at), layout="constrained")
         axes = figure.add_subplot()
-        _draw_branches(axes, study, at, _highest(placement, flows))
-        _draw_buses(axes, study.grid, at)
+        draw_branches(axes, study, at, _highest(placement, flows))
+        draw_buses(axes, study.grid, at)
         _draw_batteries(axes, placement, at)
         source = "AC power flow" if flows else _model_name(placement)
         axes.set_title(f"Batteries in {study.name}, highest flows by {source}")
-        axes.set_axis_off()
-        axes.margins(0.08)
-        axes.set_aspect("equal", adjustable="datalim")
-        title = (
-            "buses by the net's geodata" if is_geo else "buses by a layout: the net has no geodata"
-        )
-        figure.legend(
-            loc="outside lower left", ncols=3, title=title, alignment="left", markerscale=0.6
-        )
+        finish_map(figure, axes, is_geo)
     return figure
 
 
@@ -211,45 +200,6 @@ def cost_waterfall(before: Checked, after: Checked) -> Figure:
     return figure
 
 
-# --- where buses are
-
-
-def _positions(study: Study) -> tuple[FloatArray, bool]:
-    """Return where buses are drawn, (B, 2), and whether that is the net's geodata."""
-    found = _geodata(study)
-    return (_layout(study.grid), False) if found is None else (found, True)
-
-
-def _geodata(study: Study) -> FloatArray | None:
-    """Return coordinates of all buses of the grid, (B, 2); None where one has none."""
-    if study.net is None or "geo" not in study.net.bus:
-        return None
-    found = np.full((study.grid.n_buses, 2), np.nan)
-    position = read_grid(copy.deepcopy(study.net), []).position
-    for bus, text in study.net.bus["geo"].items():
-        if bus in position and isinstance(text, str):
-            found[position[bus]] = json.loads(text)["coordinates"][:2]
-    return found if np.isfinite(found).all() else None
-
-
-def _layout(grid: Grid) -> FloatArray:
-    """Return positions that keep neighbors together, (B, 2), the same at every call."""
-    graph = nx.Graph()
-    graph.add_nodes_from(range(grid.n_buses))
-    graph.add_edges_from(zip(grid.from_bus.tolist(), grid.to_bus.tolist(), strict=True))
-    if grid.n_buses <= SMALL_NET:
-        found = nx.kamada_kawai_layout(graph)
-    else:
-        found = nx.spring_layout(graph, seed=0)
-    return np.array([found[bus] for bus in range(grid.n_buses)])
-
-
-def _map_size(at: FloatArray) -> tuple[float, float]:
-    """Return width and height of the map's figure in inches."""
-    width, height = np.maximum(np.ptp(at, axis=0), 1e-9)
-    return 9.0, float(np.clip(MAP_WIDTH_IN * height / width, 4.0, 6.5))
-
-
 # --- loading of branches
 
 
@@ -287,43 +237,7 @@ def _model_name(placement: Placement) -> str:
     return "LinDistFlow" if placement.network == "radial" else "DC power flow"
 
 
-# --- the map
-
-
-def _draw_branches(
-    axes: Axes, study: Study, at: FloatArray, highest: tuple[FloatArray, FloatArray]
-) -> None:
-    """Draw branches, by their loading where any is rated, else by their power."""
-    grid, (power, loading) = study.grid, highest
-    if not grid.n_branches:
-        return
-    is_rated = bool(np.isfinite(loading).any())
-    values = loading if is_rated else power
-    lines = LineCollection(
-        list(np.stack([at[grid.from_bus], at[grid.to_bus]], axis=1)),
-        array=np.ma.masked_invalid(values),
-        cmap=load_colors().with_extremes(over=UNSERVED, bad=UNRATED),
-        linewidths=2.4,
-        capstyle="round",
-    )
-    lines.set_clim(0.0, 100.0 if is_rated else max(float(np.nanmax(values)), 1e-9))
-    axes.add_collection(lines)
-    over = is_rated and float(np.nanmax(values)) > 100.0
-    label = "highest loading (% of rating)" if is_rated else "highest power (MW), no ratings"
-    bar = axes.figure.colorbar(
-        lines, ax=axes, label=label, pad=0.02, aspect=25, extend="max" if over else "neither"
-    )
-    bar.outline.set_visible(False)
-
-
-def _draw_buses(axes: Axes, grid: Grid, at: FloatArray) -> None:
-    small = 14.0 if grid.n_buses <= SMALL_NET else 4.0
-    look: dict[str, Any] = {"color": "white", "edgecolors": INK, "linewidths": 0.6}
-    axes.scatter(at[:, 0], at[:, 1], s=small, zorder=3, label="bus", **look)
-    source = at[[grid.reference_bus]]
-    axes.scatter(
-        source[:, 0], source[:, 1], s=70.0, marker="s", color=INK, zorder=4, label="reference bus"
-    )
+# --- batteries on the map
 
 
 def _draw_batteries(axes: Axes, placement: Placement, at: FloatArray) -> None:
@@ -372,7 +286,7 @@ def _shown(grid: Grid, at: FloatArray) -> FloatArray:
 def _offsets(texts: Sequence[str], where: FloatArray, shown: FloatArray) -> Iterator[FloatArray]:
     """Yield for each label where it hides least, in points from its battery."""
     width, height = np.maximum(np.ptp(shown, axis=0), 1e-9)
-    scale = 72.0 * min(MAP_WIDTH_IN / width, (_map_size(shown)[1] - 1.0) / height)
+    scale = 72.0 * min(MAP_WIDTH_IN / width, (map_size(shown)[1] - 1.0) / height)
     points, batteries = shown * scale, where * scale
     circle = np.full(2, np.sqrt(LARGEST_CIRCLE_PT2) / 2.0)
     taken = [(center, circle) for center in batteries]

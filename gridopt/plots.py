@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from html import escape
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ MAX_NAMED_ROWS = 60
 """Rows of a matrix up to which each has its name and its own line."""
 DRAWN_FROM_MW = 1e-6
 """A layer that never reaches this power is left out."""
+MAX_SHAPES = 4000
+"""Shapes of a figure up to which each is one of its own in a vector format."""
 BINDING_PERCENT = 99.9
 ROUNDING_PERCENT = 1e-3
 
@@ -63,7 +66,13 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 8,
+    "text.parse_math": False,  # names are shown as they are, dollar signs too
 }
+
+OF_SVG: dict[Any, Any] = {**STYLE, "svg.fonttype": "none"}
+"""Text stays text: found by search, and small."""
+NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+RASTER_DPI = 130
 
 
 @dataclass(frozen=True)
@@ -274,8 +283,42 @@ def save(figure: Figure, path: str | Path) -> Path:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=160)
+    with mpl.rc_context(STYLE):
+        figure.savefig(target, dpi=160)
     return target
+
+
+def svg(figure: Figure, key: str, title: str, description: str) -> str:
+    """Return a figure as an element for a page: the same text for the same figure.
+
+    Parameters
+    ----------
+    figure : Figure
+    key : str
+        Of letters, figures and hyphens; no other element of the page has it. It enters all ids.
+    title, description : str
+        What stands for the figure where it cannot be seen.
+
+    Returns
+    -------
+    str
+        ``<svg …>…</svg>``, as wide as what holds it; names in it are escaped.
+    """
+    text = StringIO()
+    with mpl.rc_context({**OF_SVG, "svg.hashsalt": key}):
+        figure.savefig(text, format="svg", dpi=RASTER_DPI, metadata=NO_METADATA)
+    drawn = text.getvalue()
+    (box,) = re.findall(r'viewBox="([^"]*)"', drawn)[:1]
+    body = drawn[drawn.index("<defs>") : drawn.rindex("</svg>")]
+    body = re.sub(r'<g id="[^"]*"', "<g", body)  # named alike in every figure, used by none
+    names = f'<title id="{key}-title">{escape(title)}</title>' + (
+        f'<desc id="{key}-desc">{escape(description)}</desc>'
+    )
+    head = (
+        f'<svg viewBox="{box}" role="img" aria-labelledby="{key}-title {key}-desc" '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    return f"{head}{names}{body}</svg>"
 
 
 class NotebookFigure(Figure):
@@ -283,7 +326,8 @@ class NotebookFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         png = BytesIO()
-        self.savefig(png, format="png", dpi=100)
+        with mpl.rc_context(STYLE):
+            self.savefig(png, format="png", dpi=100)
         return png.getvalue()
 
 
@@ -319,10 +363,11 @@ def _stack(axes: Axes, layers: Sequence[_Layer], sign: int) -> list[Patch]:
     shown = [layer for layer in layers if layer.power_mw.max(initial=0.0) > DRAWN_FROM_MW]
     handles, level = [], np.zeros(len(layers[0].power_mw))
     edges = np.arange(len(level) + 1)
+    is_long = len(shown) * len(level) > MAX_SHAPES
     for layer in shown:
         top = level + sign * layer.power_mw
         look = _look(layer)
-        axes.stairs(top, edges, baseline=level, fill=True, **look)
+        axes.stairs(top, edges, baseline=level, fill=True, rasterized=is_long, **look)
         handles.append(Patch(label=layer.label, **look))
         level = top
     return handles
@@ -432,7 +477,7 @@ def _matrix(axes: Axes, study: Study, percent: FloatArray, colors: Colormap, lab
         cmap=colors.with_extremes(over=UNSERVED),
         vmin=0.0,
         vmax=100.0,
-        rasterized=not named,
+        rasterized=not named or values.size > MAX_SHAPES,
     )
     axes.set_facecolor(OFF)
     axes.set_ylim(len(values), 0)
@@ -484,6 +529,7 @@ def _start_marks(axes: Axes, on: BoolArray, on_before: BoolArray) -> None:
         linewidths=0.4,
         zorder=3,
         label="start",
+        rasterized=len(unit) > MAX_SHAPES,
     )
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), borderpad=0.2, handletextpad=0.1)
 
@@ -492,7 +538,9 @@ def _limit_marks(axes: Axes, loading: FloatArray) -> None:
     at_limit = (loading >= BINDING_PERCENT) & (loading < 100.0 + ROUNDING_PERCENT)
     row, period = np.nonzero(at_limit)
     if len(row):
-        axes.scatter(period + 0.5, row + 0.5, s=7, color="white", linewidths=0, zorder=3)
+        many = len(row) > MAX_SHAPES
+        at = period + 0.5, row + 0.5
+        axes.scatter(*at, s=7, color="white", linewidths=0, zorder=3, rasterized=many)
 
 
 def _loading_title(schedule: Schedule, n_shown: int, n_rated: int) -> str:

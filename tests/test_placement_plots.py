@@ -15,7 +15,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 
-from gridopt import placement_plots, plots
+from gridopt import network_plots, placement_plots, plots
 from gridopt.io.pandapower_net import read_pandapower
 from gridopt.placement import Placement
 from gridopt.placement_rules import RadialState
@@ -202,7 +202,7 @@ def test_labels_of_neighbors_do_not_overlap() -> None:
     where = at[[4, 5]]
     texts = ["bus 4\n0.5 MW, 1 MWh", "bus 5\n0.5 MW, 1 MWh"]
     one, other = placement_plots._offsets(texts, where, at)
-    apart = np.abs(one - other - np.array([72.0 * placement_plots.MAP_WIDTH_IN / 9.0, 0.0]))
+    apart = np.abs(one - other - np.array([72.0 * network_plots.MAP_WIDTH_IN / 9.0, 0.0]))
     assert (apart > np.array([80.0, 28.0])).any()
 
 
