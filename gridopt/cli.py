@@ -5,6 +5,7 @@ Only the parser is imported here, so that ``gridopt --help`` answers at once.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -182,6 +183,7 @@ def solve_unit_commitment(
         out=out,
         form=form.value,
         json=json,
+        command=_typed(),
     )
     sys.exit(commands.solve_unit_commitment(request, write_program))
 
@@ -310,6 +312,7 @@ def solve_battery_placement(
         out=out,
         form=form.value,
         json=json,
+        command=_typed(),
     )
     sys.exit(placement_commands.solve_battery_placement(request))
 
@@ -380,6 +383,7 @@ def simulate(
         out=out,
         form=form.value,
         json=json,
+        command=_typed(),
     )
     sys.exit(commands.simulate_days(request, out, days, look_ahead_h))
 
@@ -504,6 +508,11 @@ def _bench_commands() -> ModuleType:
         )
         sys.exit(2)
     return commands
+
+
+def _typed() -> str:
+    """Return the command as it can be typed again."""
+    return shlex.join(["gridopt", *sys.argv[1:]])
 
 
 def main() -> None:

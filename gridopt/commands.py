@@ -28,6 +28,7 @@ from gridopt.errors import GridoptError, NotInstalledError, OptionError
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.io.cases import load_case
 from gridopt.outputs import Format, check_folder, write_run, write_simulation
+from gridopt.pages.repeating import Origin, made_by
 from gridopt.program_files import check_program_file, write_program
 from gridopt.registry import make, option_names, own_option_names, solver_class, solver_names
 from gridopt.running import Run, solve
@@ -78,6 +79,27 @@ class UnitCommitmentRequest:
     out: Path | None
     form: Format
     json: bool
+    command: str
+
+    @property
+    def system(self) -> dict[str, Any]:
+        """What `load_case` is given beside the case."""
+        return {
+            "profiles": self.profiles,
+            "units": self.units,
+            "hours": self.hours,
+            "start": self.start,
+            "period_h": self.period_h,
+            "tz": self.tz,
+            "reserve_fraction": self.reserve,
+            "unserved_cost_per_mwh": self.unserved_cost,
+            "surplus_cost_per_mwh": self.surplus_cost,
+        }
+
+    @property
+    def origin(self) -> Origin:
+        """What was typed, and Python that makes the study."""
+        return Origin(self.command, made_by(load_case, self.case, **self.system))
 
 
 def bad_input_is_told(command: Callable[P, int]) -> Callable[P, int]:
@@ -125,7 +147,7 @@ def solve_unit_commitment(request: UnitCommitmentRequest, program_file: Path | N
     with progress_line() as progress:
         run = solve(study, formulation, solver, progress=progress)
     if request.out is not None:
-        write_run(run, request.out, request.form)
+        write_run(run, request.out, request.form, request.origin)
     if request.json:
         print(json.dumps(run.summary(), indent=2, allow_nan=False))
     else:
@@ -152,7 +174,7 @@ def simulate_days(request: UnitCommitmentRequest, out: Path, days: int, look_ahe
             out=out,
             progress=progress,
         )
-    write_simulation(done, out, request.form)
+    write_simulation(done, out, request.form, request.origin)
     if request.json:
         print(json.dumps(done.summary(), indent=2, allow_nan=False))
     else:
@@ -173,18 +195,7 @@ def _check_out(request: UnitCommitmentRequest) -> None:
 
 
 def _study(request: UnitCommitmentRequest) -> Study:
-    return load_case(
-        request.case,
-        profiles=request.profiles,
-        units=request.units,
-        hours=request.hours,
-        start=request.start,
-        period_h=request.period_h,
-        tz=request.tz,
-        reserve_fraction=request.reserve,
-        unserved_cost_per_mwh=request.unserved_cost,
-        surplus_cost_per_mwh=request.surplus_cost,
-    )
+    return load_case(request.case, **request.system)
 
 
 @bad_input_is_told

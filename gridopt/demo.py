@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.table import Table
 
-from gridopt import plots
 from gridopt.ac_power_flow import PowerFlow, power_flow
 from gridopt.io.cases import load_case
 from gridopt.outputs import check_folder, write_run
@@ -64,10 +63,7 @@ def run_demo(out: Path, console: Console, progress_line: ProgressLine) -> bool:
     for job in _jobs(progress_line):
         jobs.append(job)
         console.print(_line(job), highlight=False)
-        folder = out / job.title.replace(" ", "-")
-        write_run(job.run, folder)
-        if job.run.schedule is not None and job.run.study.grid.n_branches:
-            plots.save(plots.line_loading(job.run.schedule), folder / "line_loading.png")
+        write_run(job.run, out / job.title.replace(" ", "-"))
     console.print(_table(jobs))
     for text in (*_comparison(jobs), _LEGEND):
         console.print(text, highlight=False)

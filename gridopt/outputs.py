@@ -1,11 +1,11 @@
-"""Writes a run's tables and figures: all of them, or none."""
+"""Writes a run's tables, figures and page: all of them, or none."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,11 @@ import pandas as pd
 from gridopt import plots
 from gridopt.errors import Issue, StudyError
 from gridopt.io.plan_files import write_plan
+from gridopt.pages.parts import Page
+from gridopt.pages.repeating import Origin
+from gridopt.pages.run_page import run_page
+from gridopt.pages.simulation_page import simulation_page
+from gridopt.price_table import Prices
 from gridopt.pricing import prices
 from gridopt.results import ScenarioSchedules, Schedule
 from gridopt.running import Run
@@ -27,12 +32,14 @@ SCHEDULES: Mapping[Format, str] = {
     "parquet": "schedule.parquet",
     "json": "schedule.json",
 }
-CONVERGENCE = "convergence.png"
-FIGURES = {"dispatch.png": plots.dispatch, "commitment.png": plots.commitment}
-PRICE_FIGURE = "prices.png"
+REPORT = "report.html"
+PLAN_FIGURES = ("dispatch.png", "commitment.png", "map.png", "line_loading.png")
 
-OF_A_RUN = (SUMMARY, *SCHEDULES.values(), PRICES, *FIGURES, PRICE_FIGURE, CONVERGENCE)
-OF_A_SIMULATION = (SUMMARY, *SCHEDULES.values(), DAYS)
+OF_A_RUN = (
+    *(SUMMARY, REPORT, *SCHEDULES.values(), PRICES),
+    *(*PLAN_FIGURES, "prices.png", "convergence.png"),
+)
+OF_A_SIMULATION = (SUMMARY, REPORT, *SCHEDULES.values(), DAYS, *PLAN_FIGURES)
 
 
 def check_folder(folder: Path) -> None:
@@ -52,10 +59,13 @@ def check_folder(folder: Path) -> None:
         raise StudyError([Issue("output", "out", str(folder), expected)]) from fault
 
 
-def write_run(run: Run, folder: Path, form: Format = "csv") -> list[Path]:
-    """Write summary, schedule, prices and figures into a folder.
+def write_run(
+    run: Run, folder: Path, form: Format = "csv", origin: Origin | None = None
+) -> list[Path]:
+    """Write summary, schedule, prices, figures and a page of all into a folder.
 
-    Prices are written for a feasible plan; figures for one without scenarios. Everything is made
+    Prices are written for a feasible plan; figures for one without scenarios, of one with them the
+    commitment alone: the page has more. Everything is made
     beside the folder's files first and then moved in, so that an interrupted call leaves no
     half-written file. Files of an earlier run that this one lacks are removed.
 
@@ -65,6 +75,8 @@ def write_run(run: Run, folder: Path, form: Format = "csv") -> list[Path]:
     folder : Path
     form : {"csv", "parquet", "json"}
         Of the schedule.
+    origin : Origin, optional
+        How the run was asked for, which the page tells.
 
     Returns
     -------
@@ -76,27 +88,35 @@ def write_run(run: Run, folder: Path, form: Format = "csv") -> list[Path]:
         write_summary(run.summary(), scratch)
         if isinstance(run.plan, Schedule | ScenarioSchedules):
             write_plan(run.plan, scratch / SCHEDULES[form])
-        if run.schedule is not None:
-            for name, draw in FIGURES.items():
-                plots.save(draw(run.schedule), scratch / name)
-        if run.solution.trace:
-            plots.save(plots.convergence(run), scratch / CONVERGENCE)
-        if run.is_feasible:
-            _write_prices(run, scratch)
+        found = _prices(run)
+        _write_prices(run.plan, found, scratch)
+        write_page(run_page(run, found, origin), OF_A_RUN, scratch)
 
     return replaced(folder, OF_A_RUN, write)
 
 
-def write_simulation(simulation: Simulation, folder: Path, form: Format = "csv") -> list[Path]:
-    """Write summary, days and schedule of a simulation into a folder, as `write_run` does."""
+def write_simulation(
+    simulation: Simulation, folder: Path, form: Format = "csv", origin: Origin | None = None
+) -> list[Path]:
+    """Write summary, days, schedule, figures and a page of a simulation, as `write_run` does."""
 
     def write(scratch: Path) -> None:
         write_summary(simulation.summary(), scratch)
         simulation.table().to_csv(scratch / DAYS, index=False)
         if simulation.schedule is not None:
             write_plan(simulation.schedule, scratch / SCHEDULES[form])
+        write_page(simulation_page(simulation, origin), OF_A_SIMULATION, scratch)
 
     return replaced(folder, OF_A_SIMULATION, write)
+
+
+def write_page(page: Page, names: Container[str], folder: Path) -> None:
+    """Write a page, and each picture in it that has one of the names as a file of its own."""
+    for picture in page.pictures:
+        name = f"{picture.name}.png"
+        if name in names:
+            plots.save(picture.figure, folder / name)
+    (folder / REPORT).write_text(page.html(), encoding="utf-8")
 
 
 def write_summary(summary: dict[str, Any], folder: Path) -> None:
@@ -105,22 +125,27 @@ def write_summary(summary: dict[str, Any], folder: Path) -> None:
     (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
 
 
-def _write_prices(run: Run, folder: Path) -> None:
-    """Write what energy and reserve are worth, in each scenario where there are several.
+def _prices(run: Run) -> list[Prices]:
+    """Return what energy and reserve are worth, in each scenario where there are several.
 
     A plan may be feasible by a tolerance that its prices cannot have: then there are none.
     """
+    if not run.is_feasible:
+        return []
     try:
         if isinstance(run.plan, ScenarioSchedules):
-            each = [prices(schedule, run.formulation) for schedule in run.plan.schedules]
-            tables = pd.concat([it.table() for it in each], keys=run.plan.names, names=["scenario"])
-            tables.reset_index("scenario").to_csv(folder / PRICES, index=False)
-        else:
-            found = prices(run)
-            found.table().to_csv(folder / PRICES, index=False)
-            plots.save(plots.prices(found), folder / PRICE_FIGURE)
+            return [prices(schedule, run.formulation) for schedule in run.plan.schedules]
+        return [prices(run)]
     except StudyError:
-        (folder / PRICES).unlink(missing_ok=True)
+        return []
+
+
+def _write_prices(plan: object, found: list[Prices], folder: Path) -> None:
+    if isinstance(plan, ScenarioSchedules) and found:
+        tables = pd.concat([it.table() for it in found], keys=plan.names, names=["scenario"])
+        tables.reset_index("scenario").to_csv(folder / PRICES, index=False)
+    elif found:
+        found[0].table().to_csv(folder / PRICES, index=False)
 
 
 def replaced(folder: Path, names: tuple[str, ...], write: Callable[[Path], None]) -> list[Path]:

@@ -23,6 +23,7 @@ from gridopt.commands import (
 from gridopt.formulations.battery_placement import BatteryPlacement
 from gridopt.io.cases import load_case
 from gridopt.outputs import Format, check_folder
+from gridopt.pages.repeating import Name, Origin, made_by
 from gridopt.placement_outputs import write_placing
 from gridopt.placing import Placing, place
 from gridopt.registry import option_names, solver_class
@@ -45,6 +46,15 @@ class PlacementRequest:
     out: Path | None
     form: Format
     json: bool
+    command: str
+
+    @property
+    def origin(self) -> Origin:
+        """What was typed, and Python that makes the study."""
+        read = made_by(load_case, self.case, **self.system)
+        given = {"candidates": self.candidates, "modules": self.modules or None, **self.sites}
+        sited = made_by(with_sites, Name("study"), **given)
+        return Origin(self.command, f"{read}\n{sited}")
 
 
 @bad_input_is_told
@@ -59,7 +69,7 @@ def solve_battery_placement(request: PlacementRequest) -> int:
     with progress_line() as progress:
         placing = place(study, solver, formulation, progress=progress)
     if request.out is not None:
-        write_placing(placing, request.out, request.form)
+        write_placing(placing, request.out, request.form, request.origin)
     if request.json:
         print(json.dumps(placing.summary(), indent=2, allow_nan=False))
     else:

@@ -1,4 +1,4 @@
-"""Writes a placement's tables and figures: all of them, or none."""
+"""Writes a placement's tables, figures and page: all of them, or none."""
 
 from __future__ import annotations
 
@@ -6,22 +6,33 @@ from pathlib import Path
 
 import pandas as pd
 
-from gridopt import placement_plots, plots
-from gridopt.outputs import CONVERGENCE, SCHEDULES, SUMMARY, Format, replaced, write_summary
+from gridopt.outputs import (
+    REPORT,
+    SCHEDULES,
+    SUMMARY,
+    Format,
+    replaced,
+    write_page,
+    write_summary,
+)
+from gridopt.pages.placing_page import placing_page
+from gridopt.pages.repeating import Origin
 from gridopt.placing import Placing
 
 PLACEMENT, DISPATCH = "placement", "dispatch"
-MAP, CHARGE, VOLTAGE, COSTS = "map.png", "state_of_charge.png", "voltage.png", "costs.png"
+FIGURES = ("map.png", "state_of_charge.png", "voltage.png", "costs.png", "convergence.png")
 
 OF_A_PLACING = (
-    SUMMARY,
+    *(SUMMARY, REPORT),
     *(f"{name}.{form}" for name in (PLACEMENT, DISPATCH) for form in SCHEDULES),
-    *(MAP, CHARGE, VOLTAGE, COSTS, CONVERGENCE),
+    *FIGURES,
 )
 
 
-def write_placing(placing: Placing, folder: Path, form: Format = "csv") -> list[Path]:
-    """Write summary, batteries, how everything runs, and figures into a folder.
+def write_placing(
+    placing: Placing, folder: Path, form: Format = "csv", origin: Origin | None = None
+) -> list[Path]:
+    """Write summary, batteries, how everything runs, figures and a page of all into a folder.
 
     As `gridopt.outputs.write_run` does it, all or nothing.
 
@@ -31,6 +42,8 @@ def write_placing(placing: Placing, folder: Path, form: Format = "csv") -> list[
     folder : Path
     form : {"csv", "parquet", "json"}
         Of the tables.
+    origin : Origin, optional
+        How the placement was asked for, which the page tells.
 
     Returns
     -------
@@ -45,9 +58,7 @@ def write_placing(placing: Placing, folder: Path, form: Format = "csv") -> list[
             _write_table(placement.table(), scratch / f"{PLACEMENT}.{form}", form)
             dispatch = placement.dispatch().rename_axis("time").reset_index()
             _write_table(dispatch, scratch / f"{DISPATCH}.{form}", form)
-            _write_figures(placing, scratch)
-        if placing.run.solution.trace:
-            plots.save(plots.convergence(placing.run), scratch / CONVERGENCE)
+        write_page(placing_page(placing, origin), OF_A_PLACING, scratch)
 
     return replaced(folder, OF_A_PLACING, write)
 
@@ -59,17 +70,3 @@ def _write_table(table: pd.DataFrame, path: Path, form: Format) -> None:
         table.to_parquet(path, index=False)
     else:
         table.to_json(path, orient="records", date_format="iso", indent=2)
-
-
-def _write_figures(placing: Placing, folder: Path) -> None:
-    before, after = placing.before, placing.after
-    if after is None:
-        return
-    if after.placement.study.grid.n_branches:
-        plots.save(placement_plots.network_map(after.placement, after.flows), folder / MAP)
-    plots.save(placement_plots.state_of_charge(after.placement), folder / CHARGE)
-    if before is None:
-        return
-    plots.save(placement_plots.cost_waterfall(before, after), folder / COSTS)
-    if before.flows and after.flows:
-        plots.save(placement_plots.voltage_band(before, after), folder / VOLTAGE)

@@ -99,6 +99,8 @@ class Placing:
         Times that batteries were placed.
     controls : tuple of Control
         Simple placements to compare with, on the program of the run.
+    solver : Solver or None
+        As it was asked for; that of the run has the time that the rounds before it left.
     """
 
     run: Run
@@ -106,6 +108,7 @@ class Placing:
     after: Checked | None
     rounds: int
     controls: tuple[Control, ...] = ()
+    solver: Solver | None = None
 
     @property
     def is_feasible(self) -> bool:
@@ -173,7 +176,7 @@ def place(
         options = {"form": "compact", **options}  # all else has no decisions
     problem, method = resolve(formulation, solver, options)
     before = without_batteries(study, problem, getattr(method, "time_limit_s", None))
-    placing = _placed(study, method, problem, before, rounds, progress)
+    placing = replace(_placed(study, method, problem, before, rounds, progress), solver=method)
     is_stopped = placing.run.termination is Termination.INTERRUPTED
     if not compare or placing.after is None or is_stopped:
         return placing

@@ -113,7 +113,7 @@ def dispatch(schedule: Schedule) -> Figure:
             axes.stairs(demand, period_edges(study), baseline=None, color=color, lw=width * wider)
         axes.axhline(0.0, color=INK, linewidth=0.6)
         axes.set_ylabel("power (MW)")
-        axes.yaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:,.10g}")
         axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
         _pad_power(axes)
         axes.set_title(f"Dispatch of {study.name}")
@@ -302,20 +302,21 @@ def svg(figure: Figure, key: str, title: str, description: str) -> str:
     Returns
     -------
     str
-        ``<svg …>…</svg>``, as wide as what holds it; names in it are escaped.
+        ``<svg …>…</svg>``, as wide as what holds it within limits; names in it are escaped.
     """
     text = StringIO()
     with mpl.rc_context({**OF_SVG, "svg.hashsalt": key}):
         figure.savefig(text, format="svg", dpi=RASTER_DPI, metadata=NO_METADATA)
     drawn = text.getvalue()
-    (box,) = re.findall(r'viewBox="([^"]*)"', drawn)[:1]
+    width, height = 72.0 * figure.get_size_inches()
     body = drawn[drawn.index("<defs>") : drawn.rindex("</svg>")]
     body = re.sub(r'<g id="[^"]*"', "<g", body)  # named alike in every figure, used by none
     names = f'<title id="{key}-title">{escape(title)}</title>' + (
         f'<desc id="{key}-desc">{escape(description)}</desc>'
     )
     head = (
-        f'<svg viewBox="{box}" role="img" aria-labelledby="{key}-title {key}-desc" '
+        f'<svg viewBox="0 0 {width:g} {height:g}" style="width: 100%; min-width: {width:g}px; '
+        f'max-width: {1.4 * width:g}px" role="img" aria-labelledby="{key}-title {key}-desc" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     return f"{head}{names}{body}</svg>"

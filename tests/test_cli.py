@@ -26,7 +26,7 @@ from gridopt.cli import app
 from gridopt.registry import solver_names
 
 COMMAND = Path(sysconfig.get_path("scripts"), "gridopt")
-PLAN = ["commitment.png", "dispatch.png", "schedule.csv", "summary.json"]
+PLAN = ["commitment.png", "dispatch.png", "report.html", "schedule.csv", "summary.json"]
 FILES = sorted([*PLAN, "prices.csv", "prices.png"])
 COLUMNS = ["generator", "period", "committed", "power_mw", "reserve_mw"]
 SUMMARY = {
@@ -410,7 +410,8 @@ def test_days_one_after_the_other(
     for text in ("3 days of tiny", "3 of 3, each with 12 h ahead", "yes, verified as one plan"):
         assert text in shown.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("days", "days.csv", "schedule.parquet", "simulation.json", "summary.json")
+        *("commitment.png", "days", "days.csv", "dispatch.png", "report.html"),
+        *("schedule.parquet", "simulation.json", "summary.json"),
     ]
     assert len(pd.read_csv(tmp_path / "days.csv")) == 3
     assert len(pd.read_parquet(tmp_path / "schedule.parquet")) == 2 * 12
@@ -538,7 +539,8 @@ def test_more_reserve_than_units_is_no_feasible_answer(
     assert record["feasible"] is False
     assert (record["cost"], record["gap"]) == (None, None)
     names = sorted(path.name for path in tmp_path.iterdir())
-    without_plan = {"highs": ["summary.json"], "decomposition": ["convergence.png", "summary.json"]}
+    told = ["report.html", "summary.json"]
+    without_plan = {"highs": told, "decomposition": ["convergence.png", *told]}
     assert names == without_plan.get(solver, PLAN)
 
 
@@ -554,7 +556,7 @@ def test_too_little_time_for_any_answer(tmp_path: Path) -> None:
     record = summary("kazarlis10x10", "--time-limit", 0.01, "--out", tmp_path, code=3)
     assert record["termination"] == "time_limit"
     assert record["feasible"] is False
-    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "summary.json"]
 
 
 def test_a_sampler_that_finds_nothing_feasible(case: tuple[object, ...]) -> None:
@@ -571,7 +573,11 @@ def test_an_earlier_plan_does_not_outlive_a_run_without_one(
     assert solve(*case, "--out", tmp_path).exit_code == 0
     note = written(tmp_path / "my notes.txt", "mine")
     assert solve(*case, "--reserve", 5, "--out", tmp_path).exit_code == 3
-    assert sorted(path.name for path in tmp_path.iterdir()) == [note.name, "summary.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        note.name,
+        "report.html",
+        "summary.json",
+    ]
 
 
 # --- bad input ------------------------------------------------------------------------------------

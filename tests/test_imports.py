@@ -131,7 +131,7 @@ ONLY_IN = {
 
 MAY_IMPORT_RUNNING = (
     "pricing simulation placing cli commands placement_commands placement_outputs demo "
-    "outputs bench __main__"
+    "outputs pages bench __main__"
 )
 
 STARTS_FAST = "bench.commands bench.spec bench.tasks cli commands demo io.cases"

@@ -23,7 +23,7 @@ from gridopt.study import Scenario, Study
 StudyFactory = Callable[..., Study]
 
 FIGURES = ["commitment.png", "dispatch.png", "prices.png"]
-ALL = ["commitment.png", "dispatch.png", "prices.csv", "prices.png", "schedule.csv", "summary.json"]
+ALL = sorted([*FIGURES, "prices.csv", "report.html", "schedule.csv", "summary.json"])
 COLUMNS = ["generator", "period", "committed", "power_mw", "reserve_mw"]
 
 
@@ -93,7 +93,9 @@ def test_a_plan_that_breaks_rules_has_no_prices(make_study: StudyFactory, tmp_pa
     assert broken.schedule is not None
     assert not broken.is_feasible
     write_run(broken, tmp_path)
-    assert names(tmp_path) == ["commitment.png", "dispatch.png", "schedule.csv", "summary.json"]
+    assert names(tmp_path) == [
+        *("commitment.png", "dispatch.png", "report.html", "schedule.csv", "summary.json")
+    ]
 
 
 def test_each_scenario_has_its_rows(make_study: StudyFactory, tmp_path: Path) -> None:
@@ -104,7 +106,9 @@ def test_each_scenario_has_its_rows(make_study: StudyFactory, tmp_path: Path) ->
     )
     two = solve(replace(base, scenarios=scenarios), gap=1e-3)
     write_run(two, tmp_path)
-    assert names(tmp_path) == ["prices.csv", "schedule.csv", "summary.json"]
+    assert names(tmp_path) == [
+        *("commitment.png", "prices.csv", "report.html", "schedule.csv", "summary.json")
+    ]
     for name in ("prices.csv", "schedule.csv"):
         table = pd.read_csv(tmp_path / name)
         assert table["scenario"].value_counts().tolist() == [len(table) // 2] * 2
@@ -118,9 +122,11 @@ def test_days_and_their_plan(make_study: StudyFactory, tmp_path: Path) -> None:
     done = simulate(study, look_ahead_h=6, gap=0.0, out=tmp_path)
     written = write_simulation(done, tmp_path)
     assert names(tmp_path) == [
-        *("days", "days.csv", "schedule.csv", "simulation.json", "summary.json")
+        *("commitment.png", "days", "days.csv", "dispatch.png", "report.html"),
+        *("schedule.csv", "simulation.json", "summary.json"),
     ]
-    assert [path.name for path in written] == ["days.csv", "schedule.csv", "summary.json"]
+    own = ("days", "simulation.json")  # of the simulation itself
+    assert [path.name for path in written] == [name for name in names(tmp_path) if name not in own]
     days = pd.read_csv(tmp_path / "days.csv", float_precision="round_trip")
     assert days["cost"].sum() == pytest.approx(done.cost)
     assert days["period"].tolist() == [0, 4]
@@ -138,9 +144,10 @@ def test_replaces_its_own_files_only(run: Run, no_answer: Run, tmp_path: Path) -
     mine.write_text("mine")
     write_run(run, tmp_path)
     assert names(tmp_path) == sorted([*ALL, mine.name])
-    [summary] = write_run(no_answer, tmp_path)
+    report, summary = write_run(no_answer, tmp_path)
     assert json.loads(summary.read_text())["feasible"] is False
-    assert names(tmp_path) == [mine.name, "summary.json"]
+    assert "No plan: it is proved that there is none." in report.read_text()
+    assert names(tmp_path) == ["report.html", mine.name, "summary.json"]
     write_run(run, tmp_path)
     assert names(tmp_path) == sorted([*ALL, mine.name])
 

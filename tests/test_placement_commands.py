@@ -112,7 +112,7 @@ def test_other_formats(tmp_path: Path) -> None:
     ):
         assert place(*arguments, form).exit_code == 0
         found = {path.name for path in tmp_path.iterdir() if path.suffix != ".png"}
-        assert found == {f"placement.{form}", f"dispatch.{form}", "summary.json"}
+        assert found == {*(f"placement.{form}", f"dispatch.{form}", "summary.json", "report.html")}
         tables[form] = [read(tmp_path / f"{name}.{form}") for name in ("placement", "dispatch")]
     for form in ("parquet", "json"):
         for one, other in zip(tables["csv"], tables[form], strict=True):
@@ -179,7 +179,7 @@ def test_a_hard_limit_that_nothing_keeps(tmp_path: Path) -> None:
     done = place(*arguments, "--out", tmp_path)
     assert done.exit_code == 3
     assert "infeasible" in done.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "summary.json"}
     found = record(*arguments, code=3)
     assert not found["feasible"]
     assert found["cost"] is None
