@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray, IntArray, frozen
+from gridopt.display import card, figure
 from gridopt.elements import NO_BUS, Storage
 from gridopt.results import Plan, Schedule
 from gridopt.study import Study
@@ -86,6 +87,21 @@ class Placement:
             return tables[0]
         joined = pd.concat(tables, keys=self.names, names=["scenario", "time"])
         return joined.reset_index("scenario")
+
+    def plot(self) -> Any:
+        """Draw the net with its batteries: see `gridopt.placement_plots` for other figures."""
+        return figure("placement_plots.network_map", self)
+
+    def _repr_html_(self) -> str:
+        table = self.table()
+        rows = [
+            (
+                str(row.bus),
+                f"{row.modules} × {row.module}: {row.power_mw:g} MW, {row.energy_mwh:g} MWh",
+            )
+            for row in table.itertuples()
+        ]
+        return card(f"Batteries in {self.study.name} at {table['bus'].nunique()} buses", rows)
 
 
 def placed(study: Study, modules: IntArray, initial_soc_mwh: FloatArray) -> Study:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gridopt.ac_power_flow import PowerFlow, limit_percent, power_flow
 from gridopt.arrays import FloatArray
+from gridopt.display import card, figure, number
 from gridopt.errors import GridoptError
 from gridopt.fast_power_flow import FastPowerFlow
 from gridopt.feeder import Correction, Feeder
@@ -114,6 +115,38 @@ class Placing:
     def is_feasible(self) -> bool:
         """Whether there is a placement that breaks no rule, on a radial grid by AC power flow."""
         return self.run.is_feasible and (self.after is None or self.after.cost < float("inf"))
+
+    @property
+    def verdict(self) -> str:
+        """In a sentence, whether there is a placement that breaks no rule."""
+        if self.run.is_feasible and not self.is_feasible:
+            return "Not feasible: by AC power flow a limit is broken, or it does not converge."
+        return self.run.verdict
+
+    def plot(self) -> Any:
+        """Draw the net with its batteries and highest loadings, by AC power flow where known.
+
+        Raises
+        ------
+        GridoptError
+            Where nothing is placed.
+        """
+        if self.after is None:
+            return self.run.plot()
+        return figure("placement_plots.network_map", self.after.placement, self.after.flows)
+
+    def _repr_html_(self) -> str:
+        before, after = self.before, self.after
+        rows = {"cost": number(self.run.cost, ",.2f"), "gap": number(self.run.gap, ".4%")}
+        if before is not None:
+            rows["cost without batteries"] = f"{before.verification.total_cost:,.2f}"
+        if after is not None:
+            rows["cost by AC power flow" if after.flows else "cost, checked"] = number(
+                after.cost, ",.2f"
+            )
+            for row in after.placement.table().itertuples():
+                rows[f"{row.bus}, {row.module}"] = f"{row.modules}: {row.energy_mwh:g} MWh"
+        return card(self.verdict, rows.items())
 
     def summary(self) -> dict[str, Any]:
         """Return the record of the run, with what AC power flow says, as plain JSON values."""

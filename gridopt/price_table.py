@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray, freeze
+from gridopt.display import figure
 from gridopt.results import Schedule
 
 SYSTEM = "system"
@@ -91,3 +93,7 @@ class Prices:
                 **{f"reserve:{name}": np.tile(price, n) for name, price in reserves},
             }
         )
+
+    def plot(self) -> Any:
+        """Draw prices over time: see `gridopt.plots.prices`."""
+        return figure("plots.prices", self)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gridopt.arrays import BoolArray, FloatArray, frozen
+from gridopt.display import card, figure
+from gridopt.errors import UnknownNameError
 from gridopt.requirements import SPINNING
 from gridopt.study import Study
 
@@ -196,6 +199,33 @@ class Schedule:
             }
         )
 
+    def facts(self) -> dict[str, str]:
+        """Return what it comes to, in words: units on, and energy by kind of element."""
+        study, on = self.study, self.committed.sum(axis=0)
+        energy = {
+            "thermal": self.power_mw,
+            "renewable": self.renewable_mw,
+            "charged": self.charge_mw,
+            "discharged": self.discharge_mw,
+            "imported": self.import_mw,
+            "unserved": self.unserved_mw,
+            "surplus": self.surplus_mw,
+        }
+        hours = study.period_h
+        return {
+            "units on": f"{on.min(initial=0)} to {on.max(initial=0)} of {len(study.thermal)}",
+            **{name: f"{mw.sum() * hours:,.1f} MWh" for name, mw in energy.items() if mw.any()},
+        }
+
+    def plot(self) -> Any:
+        """Draw the dispatch stack: see `gridopt.plots.dispatch`, and there for other figures."""
+        return figure("plots.dispatch", self)
+
+    def _repr_html_(self) -> str:
+        study = self.study
+        length = f"{study.n_periods} periods of {study.period_h:g} h, {self.network}"
+        return card(f"Schedule of {study.name}: {length}", self.facts().items())
+
 
 @dataclass(frozen=True, eq=False)
 class ScenarioSchedules:
@@ -231,6 +261,31 @@ class ScenarioSchedules:
         """Return `Schedule.dispatch` of every scenario: time × (scenario, element)."""
         tables = [schedule.dispatch() for schedule in self.schedules]
         return pd.concat(tables, axis="columns", keys=self.names, names=["scenario", "element"])
+
+    def plot(self, scenario: str = "") -> Any:
+        """Draw the dispatch stack of one scenario, the most probable one unless named.
+
+        Raises
+        ------
+        UnknownNameError
+        """
+        if scenario and scenario not in self.names:
+            raise UnknownNameError("scenario", scenario, self.names)
+        share = [it.probability for it in self.study.scenarios]
+        chosen = self.names.index(scenario) if scenario else int(np.argmax(share))
+        return self.schedules[chosen].plot()
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"{name}, probability {scenario.probability:.3g}", ", ".join(map(" ".join, facts)))
+            for name, scenario, facts in zip(
+                self.names,
+                self.study.scenarios,
+                (schedule.facts().items() for schedule in self.schedules),
+                strict=True,
+            )
+        ]
+        return card(f"One commitment of {self.study.name}, {len(rows)} scenarios", rows)
 
 
 Plan = Schedule | ScenarioSchedules

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from gridopt.display import card, number
+from gridopt.errors import GridoptError
 from gridopt.formulation import Formulation
 from gridopt.placement import Outcome
 from gridopt.registry import formulation_class, make, option_names, solver_class
@@ -25,6 +27,9 @@ from gridopt.verification import Verification, verify
 
 COST_TOLERANCE = 1e-6
 """Largest relative difference of a program's objective and the cost recomputed from the study."""
+
+SHOWN = 3
+"""Broken rules that a notebook shows of a run."""
 
 IN_MW_BY_PERIOD = ("balance", "reserve")
 """Blocks of rows in MW with the period as last axis."""
@@ -99,6 +104,45 @@ class Run:
     def missing(self) -> tuple[str, ...]:
         """What the nearest decisions lack, by period, where nothing is feasible and it is known."""
         return tuple(_told(missing, self.study) for missing in self.solution.missing)
+
+    @property
+    def verdict(self) -> str:
+        """In a sentence, whether there is a plan that breaks no rule."""
+        if self.is_feasible:
+            return "Feasible: verified rule by rule, from the study alone."
+        none = "it is proved that there is none"
+        is_proved = self.termination is Termination.INFEASIBLE
+        if self.verification is not None:
+            times = f"{len(self.verification.violations):,}"
+            more = f", and {none} that breaks no rule" if is_proved else ""
+            return f"Not feasible: this plan breaks rules {times} times{more}."
+        return f"No plan: {none if is_proved else f'none was found ({self.termination})'}."
+
+    def plot(self) -> Any:
+        """Draw the plan: dispatch, or for a placement the net with its batteries.
+
+        Raises
+        ------
+        GridoptError
+            Where there is no plan.
+        """
+        if self.plan is None:
+            raise GridoptError(f"nothing to draw. {self.verdict}")
+        return self.plan.plot()
+
+    def _repr_html_(self) -> str:
+        source = self.solution.bound_source
+        rows = {
+            "problem": f"{public_name(self.formulation)} of {self.study.name}",
+            "solver": f"{public_name(self.solver)}: {self.termination}",
+            "cost": number(self.cost, ",.2f"),
+            "proved bound": number(self.bound, ",.2f") + (f" ({source})" if source else ""),
+            "certified gap": number(self.gap, ".4%"),
+            "seconds": f"{self.build_s:.2f} to build, {self.solve_s:.2f} to solve",
+        }
+        found = self.verification.violations if self.verification else ()
+        broken = [("broken", str(violation)) for violation in found[:SHOWN]]
+        return card(self.verdict, [*rows.items(), *broken])
 
     def summary(self) -> dict[str, Any]:
         """Return the record as plain JSON values; what is missing or infinite is None."""

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridopt.errors import Issue, StudyError, raise_if_any
+from gridopt.display import card, number
+from gridopt.errors import GridoptError, Issue, StudyError, raise_if_any
 from gridopt.formulation import Formulation
 from gridopt.io.json_fields import JsonFields, read_json
 from gridopt.io.plan_files import schedule_content, schedule_of, write_json
@@ -124,6 +125,36 @@ class Simulation:
         if self.verification is None or not self.is_feasible:
             return float("inf")
         return self.verification.total_cost
+
+    @property
+    def verdict(self) -> str:
+        """In a sentence, whether all days are planned and break no rule."""
+        if self.is_feasible:
+            return "Feasible: all days, verified as one plan, across midnight."
+        if not self.is_complete:
+            why = f": {self.stopped}" if self.stopped else ""
+            return f"Not complete: {len(self.days)} of {self.n_days} days are planned{why}."
+        times = 0 if self.verification is None else len(self.verification.violations)
+        return f"Not feasible: the days together break rules {times:,} times."
+
+    def plot(self) -> Any:
+        """Draw the dispatch of all days.
+
+        Raises
+        ------
+        GridoptError
+            Where no day is planned.
+        """
+        if self.schedule is None:
+            raise GridoptError(f"nothing to draw. {self.verdict}")
+        return self.schedule.plot()
+
+    def _repr_html_(self) -> str:
+        days = [
+            (f"day {day.number}, {day.period}", f"{day.cost:,.2f}, gap {number(day.gap, '.4%')}")
+            for day in self.days
+        ]
+        return card(self.verdict, [("cost", number(self.cost, ",.2f")), *days])
 
     def table(self) -> pd.DataFrame:
         """Return one row a day: day, period, cost, gap, termination, seconds, and each item."""

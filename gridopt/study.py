@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray, IntArray, freeze
+from gridopt.display import card
 from gridopt.elements import Exchange, FlexibleDemand, Renewables, Storage, ThermalUnits
 from gridopt.errors import Issue, StudyError, raise_if_any
 from gridopt.feeder import Feeder
@@ -246,6 +247,13 @@ class Study:
             digest.update(part)
         return digest.hexdigest()[:16]
 
+    def facts(self) -> dict[str, str]:
+        """Return what it is about, in words: each fact by its name."""
+        return dict(_facts(self))
+
+    def _repr_html_(self) -> str:
+        return card(f"Study {self.name}", self.facts().items())
+
 
 def _flat(value: object) -> Iterator[bytes]:
     """Yield the bytes of every array and scalar in a dataclass, in order, nets left out."""
@@ -265,6 +273,35 @@ def _flat(value: object) -> Iterator[bytes]:
             yield from _flat(item)
     else:
         yield repr(value).encode()
+
+
+def _facts(study: Study) -> Iterator[tuple[str, str]]:
+    grid, time, demand = study.grid, study.time, study.total_demand_mw
+    energy_mwh = float(demand.sum() * study.period_h)
+    ends = f", {time[0]} to {time[-1]}" if len(time) else ""
+    yield "periods", f"{study.n_periods} of {study.period_h:g} h{ends}"
+    yield "grid", f"{grid.n_buses} buses, {grid.n_branches} branches, {grid.is_rated.sum()} rated"
+    yield "units", f"{len(study.thermal)} thermal, {study.thermal.p_max_mw.sum():,.1f} MW"
+    for name, group in (
+        ("renewables", study.renewables),
+        ("storage", study.storage),
+        ("exchange", study.exchange),
+        ("flexible demand", study.flexible),
+        ("battery sites", study.sites),
+    ):
+        if len(group):
+            yield name, str(len(group))
+    yield "demand", f"{_span_mw(demand)}, {energy_mwh:,.1f} MWh in all"
+    for name, required in zip(study.reserves.requirement, study.reserves.required_mw, strict=True):
+        yield f"reserve {name}", _span_mw(required)
+    for scenario in study.scenarios:
+        yield f"scenario {scenario.name}", f"probability {scenario.probability:.3g}"
+    yield "fingerprint", study.fingerprint()
+
+
+def _span_mw(power: FloatArray) -> str:
+    low, high = f"{power.min():,.1f}", f"{power.max():,.1f}"
+    return f"{low} MW" if low == high else f"{low} to {high} MW"
 
 
 def _issues(study: Study) -> Iterator[Issue]:

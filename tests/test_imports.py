@@ -18,7 +18,7 @@ import gridopt
 
 ROOT = Path(__file__).resolve().parents[1]
 
-DATA = "errors arrays grid feeder elements sites requirements study results"
+DATA = "errors arrays display grid feeder elements sites requirements study results"
 MODEL = "errors arrays agents lazy program solution"
 MILP = "linearization cuts highs_model"
 
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
     "errors": "",
     "arrays": "errors",
+    "display": "",
     "compiling": "",
     # the study and the plan: they know of no program
     "grid": "errors arrays",
@@ -34,8 +35,8 @@ MAY_IMPORT = {
     "feeder": "errors arrays grid",
     "sites": "errors arrays grid elements",
     "requirements": "errors arrays",
-    "study": "errors arrays grid feeder elements sites requirements",
-    "results": "errors arrays grid feeder elements sites requirements study",
+    "study": "errors arrays display grid feeder elements sites requirements",
+    "results": "errors arrays display grid feeder elements sites requirements study",
     "placement": DATA,
     "data": "",
     "io": f"{DATA} placement ac_model data",
@@ -66,7 +67,7 @@ MAY_IMPORT = {
     "linear_prices": f"{MODEL} linearization highs_model",
     "incumbent": MODEL,
     "program_files": f"{MODEL} solver",
-    "lowering": f"{MODEL} compiling linear_prices solver",
+    "lowering": f"{MODEL} display compiling linear_prices solver",
     # a sampler's bits get their dispatch and their bound from HiGHS, always from it
     "sampling": f"{MODEL} compiling linear_prices solver lowering exports solvers.highs",
     "annealing": "errors arrays compiling lowering.qubo lowering.structure sampling.samples",

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
+from gridopt.display import card
 from gridopt.errors import OptionError, PrecisionError, TooLargeError, UnsupportedError
 from gridopt.lowering.bits import block_of, to_bits
 from gridopt.lowering.encoding import Discretized, Lowering, discretized, on_grid, raise_resolution
@@ -193,6 +194,9 @@ class Qubo:
         z = np.asarray(bits, dtype=np.float64)
         return {soft.label: soft.multiplier_after(z) for soft in self.soft}
 
+    def _repr_html_(self) -> str:
+        return card(f"QUBO of {self.n_bits:,} bits", _facts(self))
+
     def describe(self) -> dict[str, float | int | str]:
         """Return what makes it easy or hard, as plain values.
 
@@ -229,6 +233,24 @@ class Qubo:
             "native_rules": len(self.structure),
             "exact": int(self.exact),
         }
+
+
+def _facts(qubo: Qubo) -> Iterator[tuple[str, str]]:
+    value = qubo.couplings()[2]
+    sizes = np.abs(np.concatenate((qubo.linear, value)))
+    sizes = sizes[sizes > 0.0]
+    yield "bits", f"{qubo.n_bits:,}, {qubo.n_slack:,} of them slack"
+    yield "of", _by_block(qubo.labels)
+    yield "couplings", f"{len(value):,}"
+    if len(sizes):
+        yield "coefficients", f"{sizes.min():.4g} to {sizes.max():.4g}"
+    yield "resolution", "none" if qubo.resolution is None else f"{qubo.resolution:g}"
+    yield (
+        "rows",
+        f"{len(qubo.penalties)} blocks penalized, {len(qubo.rounded)} rows rounded, "
+        + (f"{len(qubo.soft)} soft, {len(qubo.structure)} rules left to the sampler"),
+    )
+    yield "exact", "yes" if qubo.exact else "no"
 
 
 def _by_block(labels: Listing[str]) -> str:

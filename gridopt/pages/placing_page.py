@@ -13,7 +13,7 @@ from gridopt.network_plots import can_be_mapped
 from gridopt.pages.parts import TEXT, Page, Part, Picture, Section, Table, shown
 from gridopt.pages.plans import committing, dispatching
 from gridopt.pages.repeating import Origin, repeating, solving
-from gridopt.pages.run_page import MOST_SCENARIOS, converging, verdict
+from gridopt.pages.run_page import MOST_SCENARIOS, converging
 from gridopt.pages.sections import MONEY, WHOSE, asked, broken, costs, solved
 from gridopt.placement import Placement
 from gridopt.placing import Checked, Placing
@@ -50,7 +50,7 @@ def placing_page(placing: Placing, origin: Origin | None = None) -> Page:
     return Page(
         title=f"Battery placement in {run.study.name}",
         is_good=placing.is_feasible,
-        verdict=_verdict(placing),
+        verdict=placing.verdict,
         figures=tuple(_figures(placing)),
         sections=(
             asked(run.study, record, dict(_sites(run.study))),
@@ -61,12 +61,6 @@ def placing_page(placing: Placing, origin: Origin | None = None) -> Page:
             repeating(origin or Origin(), run.study, f"placing = {python}", imports),
         ),
     )
-
-
-def _verdict(placing: Placing) -> str:
-    if placing.run.is_feasible and not placing.is_feasible:
-        return "Not feasible: with AC power flow a limit is broken, or it does not converge."
-    return verdict(placing.run)
 
 
 def _figures(placing: Placing) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,7 @@ def dispatching(schedule: Schedule, key: str = "dispatch", title: str = "Dispatc
         for name, energy in energy_mwh(schedule)
     ]
     forms = {"who": TEXT, "MWh": ",.1f", "share of demand %": ".1f"}
-    return Section(key, title, (picture, Table.of("Energy by group", forms, rows)))
+    return Section(key, title, (picture, Table.of(f"{title}: energy by group", forms, rows)))
 
 
 def energy_mwh(schedule: Schedule) -> Iterator[tuple[str, float]]:
@@ -91,7 +91,7 @@ def pricing(found: Prices, key: str = "prices", title: str = "Prices") -> Sectio
     ]
     rows = list(_price_rows(found))
     forms = {"what": TEXT, "lowest": PRICE, "mean": PRICE, "highest": PRICE}
-    parts.append(Table.of("Prices per MWh, and per MW and hour of reserve", forms, rows))
+    parts.append(Table.of(f"{title}: per MWh, and per MW and hour of reserve", forms, rows))
     return Section(key, title, tuple(parts))
 
 

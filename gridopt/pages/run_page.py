@@ -14,7 +14,6 @@ from gridopt.pages.sections import MONEY, asked, broken, costs, solved
 from gridopt.price_table import Prices
 from gridopt.results import ScenarioSchedules, Schedule
 from gridopt.running import Run
-from gridopt.solution import Termination
 
 MOST_SCENARIOS = 4
 """Scenarios that are drawn, the most probable ones."""
@@ -38,7 +37,7 @@ def run_page(run: Run, prices: Sequence[Prices] = (), origin: Origin | None = No
     return Page(
         title=f"Unit commitment of {study.name}",
         is_good=run.is_feasible,
-        verdict=verdict(run),
+        verdict=run.verdict,
         figures=tuple(figures(run)),
         sections=(
             asked(study, record, {}),
@@ -50,19 +49,6 @@ def run_page(run: Run, prices: Sequence[Prices] = (), origin: Origin | None = No
             repeating(origin or Origin(), study, f"run = {python}", imports),
         ),
     )
-
-
-def verdict(run: Run) -> str:
-    """Return in a sentence whether there is a plan that breaks no rule."""
-    if run.is_feasible:
-        return "Feasible: verified rule by rule, from the study alone."
-    none = "it is proved that there is none"
-    is_proved = run.termination is Termination.INFEASIBLE
-    if run.verification is not None:
-        number = f"{len(run.verification.violations):,}"
-        more = f", and {none} that breaks no rule" if is_proved else ""
-        return f"Not feasible: this plan breaks rules {number} times{more}."
-    return f"No plan: {none if is_proved else f'none was found ({run.termination})'}."
 
 
 def figures(run: Run) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from gridopt.arrays import FloatArray
 from gridopt.pages.parts import TEXT, Lines, Part, Section, Table, shown
 from gridopt.study import Study
 from gridopt.verification import Verification
@@ -30,7 +29,8 @@ def asked(study: Study, record: Mapping[str, Any], more: Mapping[str, str]) -> S
         What this kind of run was asked beside.
     """
     rows = {
-        **dict(_study_facts(study)),
+        "case": study.name,
+        **study.facts(),
         "problem": _with_options(record["formulation"], record["formulation_options"]),
         "solver": record["solver"],
         **more,
@@ -41,36 +41,6 @@ def asked(study: Study, record: Mapping[str, Any], more: Mapping[str, str]) -> S
 def _with_options(name: str, options: Mapping[str, Any]) -> str:
     told = ", ".join(f"{key} {value}" for key, value in options.items() if isinstance(value, str))
     return f"{name}: {told}" if told else name
-
-
-def _study_facts(study: Study) -> Iterator[tuple[str, str]]:
-    grid, time = study.grid, study.time
-    demand = study.total_demand_mw
-    energy_mwh = float(demand.sum() * study.period_h)
-    yield "case", study.name
-    yield "periods", f"{study.n_periods} of {study.period_h:g} h, {time[0]} to {time[-1]}"
-    yield "grid", f"{grid.n_buses} buses, {grid.n_branches} branches, {grid.is_rated.sum()} rated"
-    yield "units", f"{len(study.thermal)} thermal, {study.thermal.p_max_mw.sum():,.1f} MW"
-    for name, group in (
-        ("renewables", study.renewables),
-        ("storage", study.storage),
-        ("exchange", study.exchange),
-        ("flexible demand", study.flexible),
-        ("battery sites", study.sites),
-    ):
-        if len(group):
-            yield name, str(len(group))
-    yield "demand", f"{_span_mw(demand)}, {energy_mwh:,.1f} MWh in all"
-    for name, required in zip(study.reserves.requirement, study.reserves.required_mw, strict=True):
-        yield f"reserve: {name}", _span_mw(required)
-    for scenario in study.scenarios:
-        yield f"scenario: {scenario.name}", f"probability {scenario.probability:.3g}"
-    yield "fingerprint", study.fingerprint()
-
-
-def _span_mw(power: FloatArray) -> str:
-    low, high = f"{power.min():,.1f}", f"{power.max():,.1f}"
-    return f"{low} MW" if low == high else f"{low} to {high} MW"
 
 
 def costs(found: Verification | None) -> Section:

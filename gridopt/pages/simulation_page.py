@@ -32,7 +32,7 @@ def simulation_page(done: Simulation, origin: Origin | None = None) -> Page:
     return Page(
         title=f"{done.n_days} days of {study.name}",
         is_good=done.is_feasible,
-        verdict=_verdict(done),
+        verdict=done.verdict,
         figures=tuple(_figures(done)),
         sections=(
             asked(study, record, ahead),
@@ -44,16 +44,6 @@ def simulation_page(done: Simulation, origin: Origin | None = None) -> Page:
             repeating(origin or Origin(), study, f"done = {python}", imports),
         ),
     )
-
-
-def _verdict(done: Simulation) -> str:
-    if done.is_feasible:
-        return "Feasible: all days, verified as one plan, across midnight."
-    if not done.is_complete:
-        why = f": {done.stopped}" if done.stopped else ""
-        return f"Not complete: {len(done.days)} of {done.n_days} days are planned{why}."
-    number = 0 if done.verification is None else len(done.verification.violations)
-    return f"Not feasible: the days together break rules {number:,} times."
 
 
 def _figures(done: Simulation) -> Iterator[tuple[str, str]]:
