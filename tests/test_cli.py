@@ -28,6 +28,7 @@ from gridopt.registry import solver_names
 COMMAND = Path(sysconfig.get_path("scripts"), "gridopt")
 PLAN = ["commitment.png", "dispatch.png", "report.html", "schedule.csv", "summary.json"]
 FILES = sorted([*PLAN, "prices.csv", "prices.png"])
+OF_A_NETWORK = ["line_loading.png", "map.png"]
 COLUMNS = ["generator", "period", "committed", "power_mw", "reserve_mw"]
 SUMMARY = {
     *("case", "formulation", "solver", "seed", "termination", "feasible", "cost", "bound"),
@@ -410,7 +411,7 @@ def test_days_one_after_the_other(
     for text in ("3 days of tiny", "3 of 3, each with 12 h ahead", "yes, verified as one plan"):
         assert text in shown.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("commitment.png", "days", "days.csv", "dispatch.png", "report.html"),
+        *("commitment.png", "days", "days.csv", "dispatch.png", *OF_A_NETWORK, "report.html"),
         *("schedule.parquet", "simulation.json", "summary.json"),
     ]
     assert len(pd.read_csv(tmp_path / "days.csv")) == 3
@@ -541,7 +542,7 @@ def test_more_reserve_than_units_is_no_feasible_answer(
     names = sorted(path.name for path in tmp_path.iterdir())
     told = ["report.html", "summary.json"]
     without_plan = {"highs": told, "decomposition": ["convergence.png", *told]}
-    assert names == without_plan.get(solver, PLAN)
+    assert names == without_plan.get(solver, sorted([*PLAN, *OF_A_NETWORK]))
 
 
 def test_what_is_missing_is_shown_as_none(case: tuple[object, ...]) -> None:

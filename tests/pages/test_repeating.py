@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from gridopt.cli import app
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.io.cases import load_case
-from gridopt.pages.repeating import Name, made_by, repeating, solving
+from gridopt.pages.repeating import Name, Origin, made_by, repeating, solving
 from gridopt.siting import with_sites
 from gridopt.solvers.highs import HiGHS
 from gridopt.solvers.neal import Neal
@@ -92,10 +93,9 @@ def test_only_what_differs_from_the_default_is_told() -> None:
     )
 
 
-def test_a_study_that_nobody_can_make_again_is_named(hostile_study: Study) -> None:
-    from gridopt.pages.repeating import Origin
-
-    (code,) = repeating(Origin(), hostile_study, "run = f(study)", {"import b"}).parts
+def test_a_study_that_nobody_can_make_again_is_named(make_study: Callable[..., Study]) -> None:
+    study = make_study()
+    (code,) = repeating(Origin(), study, "run = f(study)", {"import b"}).parts
     text = code.text  # type: ignore[union-attr]
     assert text.startswith("import gridopt\nimport b\n\nstudy = ...")
-    assert hostile_study.fingerprint() in text
+    assert study.fingerprint() in text
