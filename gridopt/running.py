@@ -131,7 +131,7 @@ class Run:
         return self.plan.plot()
 
     def _repr_html_(self) -> str:
-        source = self.solution.bound_source
+        source = self.solution.bound_source if np.isfinite(self.bound) else ""
         rows = {
             "problem": f"{public_name(self.formulation)} of {self.study.name}",
             "solver": f"{public_name(self.solver)}: {self.termination}",

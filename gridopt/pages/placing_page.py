@@ -46,6 +46,7 @@ def placing_page(placing: Placing, origin: Origin | None = None) -> Page:
         "to build the program, last round": run.build_s,
         "to solve it, last round": run.solve_s,
     }
+    record["details"] = {"rounds_with_ac": placing.rounds, **record["details"]}
     found = run.verification if after is None else after.verification
     return Page(
         title=f"Battery placement in {run.study.name}",
@@ -57,7 +58,7 @@ def placing_page(placing: Placing, origin: Origin | None = None) -> Page:
             broken(found, run.missing),
             *_placed(placing),
             converging(run),
-            solved(record, {**seconds, "rounds with AC power flow": placing.rounds}),
+            solved(record, seconds),
             repeating(origin or Origin(), run.study, f"placing = {python}", imports),
         ),
     )

@@ -54,8 +54,8 @@ def run_page(run: Run, prices: Sequence[Prices] = (), origin: Origin | None = No
 def figures(run: Run) -> Iterator[tuple[str, str]]:
     """Yield cost, bound, gap and why the solver stopped."""
     yield "Cost", shown(run.cost, MONEY)
-    source = f" ({run.solution.bound_source})" if run.solution.bound_source else ""
-    yield "Proved bound", shown(run.bound, MONEY) + source
+    source = run.solution.bound_source if np.isfinite(run.bound) else ""
+    yield "Proved bound", shown(run.bound, MONEY) + (f" ({source})" if source else "")
     yield "Certified gap", shown(run.gap, ".4%")
     yield "Stopped", str(run.termination)
 
