@@ -275,6 +275,12 @@ def test_no_import_is_hidden_in_a_function() -> None:
     assert [str(found) for found in IMPORTS if not right(found)] == []
 
 
+def test_few_import_by_name() -> None:
+    """What `import_module` loads, no other test here sees."""
+    by_name = {name for name, file in MODULES.items() if "import_module" in file.read_text("utf-8")}
+    assert by_name == {"", "display", "registry"}
+
+
 def test_no_import_is_relative() -> None:
     assert [str(found) for found in IMPORTS if found.level] == []
 
