@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +181,41 @@ def test_every_figure_can_be_saved(
 ) -> None:
     path = plots.save(draw(make()), tmp_path / "new" / "figure.png")
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+def test_svg_escapes_and_is_the_same_twice() -> None:
+    base = ten_units()
+    names = (SCRIPT, r"$\frac{$", *base.study.thermal.name[2:])
+    study = replace(base.study, name=SCRIPT, thermal=replace(base.study.thermal, name=names))
+    named = replace(base, study=study)
+    found = plots.svg(plots.dispatch(named), "one", SCRIPT, "& <i>")
+    assert SCRIPT not in found
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in found
+    assert r"$\frac{$" in found
+    assert '<title id="one-title">&lt;script&gt;' in found
+    assert found == plots.svg(plots.dispatch(named), "one", SCRIPT, "& <i>")
+    assert "metadata" not in found
+    assert "<!--" not in found
+
+
+def test_ids_of_two_svgs_differ() -> None:
+    def ids(key: str) -> set[str]:
+        return set(re.findall(r'id="([^"]*)"', plots.svg(plots.dispatch(ten_units()), key, "", "")))
+
+    assert len(ids("one")) > 2
+    assert not ids("one") & ids("two")
+
+
+def test_a_long_plan_is_drawn_as_an_image() -> None:
+    def images(schedule: Schedule) -> int:
+        return plots.svg(plots.commitment(schedule), "one", "", "").count("<image")
+
+    # the color bar is one
+    assert images(ten_units()) == 1
+    assert images(many_units()) == 2
 
 
 def test_figures_need_no_pyplot() -> None:
