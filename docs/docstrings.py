@@ -42,7 +42,7 @@ class _Raised(InlineProcessor):
         super().__init__(pattern)
         self.tag = tag
 
-    def handleMatch(  # type: ignore[override]  # noqa: N802
+    def handleMatch(  # noqa: N802
         self,
         m: re.Match[str],
         data: str,  # noqa: ARG002
@@ -56,7 +56,7 @@ class _Raised(InlineProcessor):
 class _Linked(InlineProcessor):
     """Turns a name in backticks into a link, where the site has that name."""
 
-    def handleMatch(  # type: ignore[override]  # noqa: N802
+    def handleMatch(  # noqa: N802
         self,
         m: re.Match[str],
         data: str,  # noqa: ARG002
@@ -69,7 +69,7 @@ class _Linked(InlineProcessor):
 class _Papers(InlineProcessor):
     """Links papers."""
 
-    def handleMatch(  # type: ignore[override]  # noqa: N802
+    def handleMatch(  # noqa: N802
         self,
         m: re.Match[str],
         data: str,  # noqa: ARG002
@@ -147,7 +147,7 @@ class Docstrings(Extension):
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the extension to those of the site."""
-    config.markdown_extensions.append(Docstrings())  # type: ignore[arg-type]
+    config.markdown_extensions.append(Docstrings())
     return config
 
 
