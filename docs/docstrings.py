@@ -20,7 +20,10 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 BELOW_A_WORD = r"(?<!\w)([^\W_]+)_(\{[^{}]+\}|[A-Za-z])(?!\w)"
-BELOW_A_LETTER = r"(?:(?<!\w)|(?<=\d))([^\W\d_][̀-ͯ]*'?|\))_(\{[^{}]+\}|[A-Za-z0-9]+)(?!\w)"
+LETTER = r"(?:(?<!\w)|(?<=\d))([^\W\d_][\u0300-\u036f]*'?|\))"
+UNIT = r"(?:mwh?|mvar|mva|pu|kv|ka)\b"
+"""What hangs below no letter but ends a name, as in p_mw."""
+BELOW_A_LETTER = LETTER + r"_(?!" + UNIT + r")(\{[^{}]+\}|[A-Za-z0-9]+)(?!\w)"
 ABOVE = r"()\^(\{[^{}]+\}|[A-Za-z0-9]+)"
 NAME = r"(?<!`)`(gridopt(?:\.\w+)+)`(?!`)"
 PAPER = r"(doi|arXiv)[\s:]+(10\.\d{4,}/[^\s,;]*[\w)]|\d{4}\.\d{4,5})"
