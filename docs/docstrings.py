@@ -157,3 +157,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
     """Drop the dash behind parameters that are not described further."""
     return NO_DESCRIPTION.sub("", html)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001
+    """Give the theme's dialog the name that it lacks for readers of screens."""
+    return output.replace('role="dialog">', 'role="dialog" aria-label="Search">')
