@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from markdown import Markdown
 
 import gridopt
 from gridopt.registry import formulation_names, solver_names
@@ -171,3 +173,49 @@ def test_commands_that_print_figures_are_there() -> None:
     names = re.findall(r"^\| `(\w+\.py)` \|", (DOCS / "benchmarking.md").read_text("utf-8"), re.M)
     shared = {"peers.py"}  # what several of them use
     assert set(names) == {path.name for path in (ROOT / "benchmarks").glob("*.py")} - shared
+
+
+DOCSTRING = """
+Add Σ_{i=t−UT+1}^{t} v_i ≤ u_t, p_min ≤ P̄_gt, lag_s, 2^k and not a_mw or a_long_name
+(doi 10.1109/59.535691; arXiv 1411.4028).
+
+=======  ====
+kind     is
+=======  ====
+``one``  this
+         and that
+=======  ====
+
+``"box"``
+    x_k ≤ 1.
+``"on"``
+    x_k ≤ u.
+
+The tree ::
+
+    a_b
+"""
+
+
+def test_docstrings_are_rendered() -> None:
+    spec = importlib.util.spec_from_file_location("docstrings", DOCS / "docstrings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    extensions = [module.Docstrings(), "tables", "def_list"]
+    html = re.sub(r"</?span>", "", Markdown(extensions=extensions).convert(DOCSTRING))
+    for part in (
+        "Σ<sub>i=t−UT+1</sub><sup>t</sup> v<sub>i</sub> ≤ u<sub>t</sub>",
+        "p<sub>min</sub> ≤ P̄<sub>gt</sub>, lag<sub>s</sub>, 2<sup>k</sup>",
+        "not a_mw or a_long_name",
+        '(<a href="https://doi.org/10.1109/59.535691">doi 10.1109/59.535691</a>;',
+        '<a href="https://arxiv.org/abs/1411.4028">arXiv 1411.4028</a>).',
+        "<th>kind</th>",
+        "<td>this and that</td>",
+        '<dt><code>"on"</code></dt>',
+        "<dd>x<sub>k</sub> ≤ 1.</dd>",
+        "<p>The tree</p>",
+        "<code>a_b",
+    ):
+        assert part in html, html
