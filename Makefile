@@ -1,6 +1,7 @@
 # make demo    run the main job; the first time this also creates .venv (one to two minutes)
 # make test    run the tests
-# make check   all that the continuous integration runs: format, lint, types, tests
+# make check   all that the continuous integration runs: format, lint, types, documentation, tests
+# make docs    build the documentation into site/; open site/index.html
 # make format  format the code and apply the safe lint fixes
 # make wheel   build the source distribution and, from it, the wheel into dist/
 # make lock    resolve the dependencies of pyproject.toml anew into requirements.lock (needs uv)
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/gridopt.stamp
 
-.PHONY: demo test check format format-check lint types wheel lock clean
+.PHONY: demo test check docs format format-check lint types wheel lock clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -24,7 +25,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The tests build the wheel and compare its content with the source (tests/test_packaging.py).
-check: format-check lint types
+check: format-check lint types docs
 	$(MAKE) test
 
 format: $(INSTALLED)
@@ -40,6 +41,10 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
+# The variable silences an advertisement of the theme, on no matter of this site.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --no-isolation --outdir dist
 
@@ -48,7 +53,7 @@ lock:
 		--no-header pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) benchmarks/*_peers/.venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) benchmarks/*_peers/.venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Two stamps, each written last, so that an interrupted installation starts over. The first is a
 # copy of the lock that was installed: a lock that is only newer is not installed again. The

@@ -213,7 +213,9 @@ def list_solvers(as_json: bool) -> int:
     if as_json:
         print(json.dumps(rows, indent=2))
         return FEASIBLE
-    table = Table(*rows[0], title="Solvers")
+    table = Table(title="Solvers")
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold")  # names are to be typed: none is cut
     for row in rows:
         table.add_row(*map(str, row.values()))
     shared = option_names(solver_class("exact")) - own_option_names(solver_class("exact"))

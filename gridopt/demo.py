@@ -148,5 +148,5 @@ def _cells(job: Job) -> tuple[str, ...]:
         f"{run.gap:.3%}",
         f"{summary['converged']}/{run.study.n_periods}" if summary else "",
         f"{summary['min_vm_pu']:.3f}" if summary else "",
-        f"{run.solve_s:.1f}",
+        format(run.solve_s, ".1f" if run.solve_s < 9.95 else ".0f"),  # fits 80 characters
     )

@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [path for path in (ROOT / "README.md", ROOT / "DESIGN.md") if path.exists()]
+DOCUMENTS = [
+    *(path for path in (ROOT / "README.md", ROOT / "DESIGN.md") if path.exists()),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 NOT_RUN = "<!-- not run -->"
 NOT_RUN_COMMANDS = ("cd", "git", "make")
@@ -103,7 +106,7 @@ def links(text: str) -> list[str]:
 
 def documents() -> list[Path]:
     """Return all Markdown files of the repository."""
-    folders = ("", "benchmarks", "formulations", "gridopt", "notebooks", "solvers", "tests")
+    folders = ("", "benchmarks", "docs", "formulations", "gridopt", "notebooks", "solvers", "tests")
     own = [ROOT.glob("*.md"), *((ROOT / folder).rglob("*.md") for folder in folders if folder)]
     return sorted({path.resolve() for found in own for path in found})
 

@@ -296,7 +296,8 @@ def _raw(source: pd.DataFrame | str | Path) -> tuple[list[str], list[list[Any]],
         header, lines = csv_cells(source)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise_if_any([Issue(where, "file", f"unreadable ({reason})", "a CSV file in UTF-8")])
+        expected = f"a CSV file in UTF-8, or the word {TYPICAL}"
+        raise_if_any([Issue(where, "file", f"unreadable ({reason})", expected)])
         raise
     return header, [list(line) for line in lines], where
 
