@@ -130,9 +130,9 @@ def write_export(frame: pd.DataFrame, out: Path, form: str | None) -> None:
 
 def qoblib(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row a case, formulation and solver, in the columns of a QOBLIB submission."""
-    best = frame.groupby("case_name")["cost"].min()
+    best = dict(frame.groupby("case_name")["cost"].min())
     groups = frame[frame["status"] == "done"].groupby(["case_name", "formulation", "solver"])
-    rows = [_submission(group, best[key[0]]) for key, group in groups]  # type: ignore[index]
+    rows = [_submission(group, best[group["case_name"].iloc[0]]) for _, group in groups]
     return pd.DataFrame(rows, columns=list(QOBLIB_COLUMNS))
 
 

@@ -86,7 +86,7 @@ def test_no_row_is_lost_or_doubled_though_a_worker_is_killed(
 def wait_for_a_run(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
-        children = psutil.Process(worker.pid).children()
+        children: list[psutil.Process] = psutil.Process(worker.pid).children()
         if children:
             return children
         time.sleep(0.01)

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -190,7 +191,7 @@ def fast(tasks: list[Task], spec: str) -> Iterator[Row]:
 
 def test_no_room_ends_what_is_running(long: Task, tmp_path: Path) -> None:
     class Full(Store):
-        def add(self, row: Row) -> None:  # noqa: ARG002
+        def add(self, row: Mapping[str, Any]) -> None:  # noqa: ARG002
             raise StoreError("full")
 
     with Store.open(tmp_path / "a.duckdb", create=True) as store:
@@ -203,7 +204,7 @@ def test_no_room_ends_what_is_running(long: Task, tmp_path: Path) -> None:
 
 
 def test_times_to_gaps() -> None:
-    trace = [
+    trace: list[Row] = [
         {"elapsed_s": 1.0, "cost": None, "bound": 90.0},
         {"elapsed_s": 2.0, "cost": 100.0, "bound": 99.2},
         {"elapsed_s": 3.0, "cost": 100.0, "bound": 99.95},
