@@ -1,0 +1,377 @@
+"""Figures of a comparison as Vega-Lite: the same for the page and, through vl-convert, for print.
+
+Solvers are told apart by color, dash and shape. On the page a figure obeys two parameters, which
+the page sets: `shown`, the solvers to draw, and `panel`, where a figure has several, such as one a
+problem: ``usermeta`` lists them. In print all panels are side by side. A figure of nothing is None.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import vl_convert
+
+from gridopt.bench.analysis import STAGES
+
+Spec = dict[str, Any]
+
+COLORS = ("#2f7ec4", "#d1632f", "#2a9168", "#b0569f", "#8f7a1f", "#6a6fd0", "#c2484f", "#4b8f9c")
+"""Each about 3 : 1 at least against white and against the page's dark ground."""
+
+DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (10, 4), (4, 2, 1, 2))
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+GOOD, BAD, PLAIN = "#2a9168", "#d1632f", "#2f7ec4"
+
+LEAST_GAP = 1e-6
+"""Gaps below are drawn there: a logarithm has no zero."""
+
+LEAST_S = 1e-3
+LONG_RATIO = 10.0
+"""Ratio from which the axis of a profile is logarithmic."""
+
+PANEL_WIDTH, HEIGHT, ROW_HEIGHT, LANE_HEIGHT = 330, 280, 30, 11
+PRINTED_SCALE = 2.0
+
+
+class Mark(NamedTuple):
+    """How one solver, or one stage, looks wherever it is drawn."""
+
+    name: str
+    color: str
+    dash: tuple[int, ...]
+    shape: str
+
+
+def marks(names: tuple[str, ...]) -> tuple[Mark, ...]:
+    """Return a look for each name: colors repeat after eight, with another dash and shape."""
+    return tuple(
+        Mark(name, COLORS[i % len(COLORS)], DASHES[i % len(DASHES)], SHAPES[i % len(SHAPES)])
+        for i, name in enumerate(names)
+    )
+
+
+@dataclass(frozen=True)
+class Look:
+    """How figures are drawn.
+
+    Parameters
+    ----------
+    solvers : tuple of str
+        All of them, in the order of colors.
+    printed : bool
+        For print: black ink, fixed width, legends, all panels.
+    """
+
+    solvers: tuple[str, ...]
+    printed: bool = False
+
+    @property
+    def ink(self) -> str:
+        """Color of axes and text."""
+        return "#1c2530" if self.printed else "currentColor"
+
+
+def profile(table: pd.DataFrame, look: Look, axis: str) -> Spec | None:
+    """Draw performance profiles (`gridopt.bench.progress.profile`); `axis` says of what.
+
+    A column `panel`, where there is one, tells several apart.
+    """
+    if table.empty:
+        return None
+    panels = "panel" if "panel" in table else ""
+    is_long = float(table["ratio"].max()) > LONG_RATIO
+    x = _log("ratio", f"{axis}, ratio to the best", "~g", table["ratio"])
+    short = alt.Scale(nice=False, zero=False)
+    chart = _chart(look, panels).encode(
+        x=x if is_long else x.copy(deep=False).scale(short).axis(_axis(".4~g")),
+        y=alt.Y("share:Q", title="share of problems", scale=_share(), axis=_axis("~%")),
+        tooltip=["solver:N", _tip("ratio", ".4~g"), _tip("share", ".0%")],
+    )
+    line = chart.mark_line(interpolate="step-after", strokeWidth=2)
+    return _finished(
+        _with_solvers(look, line.encode(strokeDash=_dashes(look)), _points(chart, look)),
+        table,
+        look,
+    )
+
+
+def gap_curves(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw gap over time (`gridopt.bench.progress.curves`): median, and band of all runs."""
+    drawn = table[np.isfinite(table["gap"])].copy()
+    if drawn.empty:
+        return None
+    for name in ("gap", "low", "high"):
+        drawn[name] = drawn[name].clip(lower=LEAST_GAP).where(np.isfinite(drawn[name]))
+    drawn["time_s"] = drawn["time_s"].clip(lower=LEAST_S)
+    chart = _chart(look, panels="problem").encode(x=_seconds("time_s", "seconds from the start"))
+    tips = ["solver:N", _tip("time_s", ".3~s"), _tip("gap", ".3~%"), _tip("high", ".3~%")]
+    step = "step-after"
+    band = chart.mark_area(interpolate=step, opacity=0.15).encode(y=_gap("low"), y2="high:Q")
+    line = chart.mark_line(interpolate=step, strokeWidth=2).encode(
+        y=_gap("gap"), strokeDash=_dashes(look), tooltip=tips
+    )
+    points = _points(chart, look).encode(y=_gap("gap"), tooltip=tips)
+    return _finished(_with_solvers(look, band, line, points), drawn, look, panels="problem")
+
+
+def beside_milp(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw gaps against the baseline's at the same time (`gridopt.bench.progress.beside_milp`)."""
+    drawn = table[np.isfinite(table["gap"]) & np.isfinite(table["milp_gap"])].copy()
+    if drawn.empty:
+        return None
+    both = ["gap", "milp_gap"]
+    drawn[both] = drawn[both].clip(lower=LEAST_GAP)
+    ends = [float(0.5 * drawn[both].to_numpy().min()), float(2.0 * drawn[both].to_numpy().max())]
+    scale = alt.Scale(type="log", domain=ends, nice=False)
+    x = alt.X("milp_gap:Q", title="gap of the MILP by then", scale=scale, axis=_axis(".2~%"))
+    y = alt.Y("gap:Q", title="gap of the solver", scale=scale, axis=_axis(".2~%"))
+    tips = ["problem:N", "solver:N", "milp:N", _tip("time_s", ".3~s"), _tip("gap", ".3~%")]
+    points = _points(_chart(look), look).encode(x=x, y=y, tooltip=[*tips, _tip("milp_gap", ".3~%")])
+    corners = alt.Data(values=[{"at": end} for end in ends])
+    diagonal = alt.Chart(corners).mark_line(
+        color=look.ink, strokeDash=[4, 4], strokeWidth=1, tooltip=None
+    )
+    diagonal = diagonal.encode(x=alt.X("at:Q", scale=scale), y=alt.Y("at:Q", scale=scale))
+    return _finished(alt.layer(diagonal, _with_solvers(look, points)), drawn, look)
+
+
+def time_to_solution(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw TTS(99) with its interval (`gridopt.bench.progress.success`)."""
+    drawn = table[(table["trials"] > 0) & (table["low_s"] > 0.0)].copy()
+    if drawn.empty:
+        return None
+    drawn["row"] = drawn["solver"] + ", " + drawn["of"]
+    drawn["never"] = ~np.isfinite(drawn["tts_s"])
+    most = drawn[["tts_s", "low_s", "high_s"]].to_numpy()
+    last = 2.0 * float(most[np.isfinite(most)].max())
+    drawn["from_s"], drawn["to_s"] = drawn["low_s"], drawn["high_s"].clip(upper=last)
+    drawn["at_s"] = drawn["tts_s"].where(~drawn["never"], drawn["low_s"])
+    drawn["says"] = np.where(drawn["never"], ">", "")
+    row = alt.Y("row:N", title=None, axis=_names())
+    chart = _chart(look, panels="problem").encode(y=row)
+    tips = ["solver:N", "of:N", _tip("share", ".1%"), _tip("tts_s", ".3~s"), _tip("low_s", ".3~s")]
+    tips.append(_tip("high_s", ".3~s"))
+    span = chart.mark_rule(strokeWidth=2, opacity=0.6).encode(
+        x=_seconds("from_s", "seconds until 99 % sure"), x2="to_s:Q"
+    )
+    points = _points(chart, look).encode(x=_seconds("at_s", ""), tooltip=tips)
+    points = points.transform_filter("!datum.never")
+    text = chart.mark_text(fontSize=18, fontWeight="bold", dx=-8).encode(
+        x=_seconds("at_s", ""), text="says:N", tooltip=tips
+    )
+    layers = _with_solvers(look, span, points, text)
+    return _finished(layers, drawn, look, panels="problem", rows=ROW_HEIGHT)
+
+
+def feasibility(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw the share of runs by what the verifier found (`gridopt.bench.analysis.feasibility`)."""
+    if table.empty:
+        return None
+    order = list(dict.fromkeys(table["finding"]))
+    chart = _chart(look, panels="problem").encode(
+        x=alt.X("finding:N", title=None, sort=order, axis=_names(labelAngle=-35, orient="top")),
+        y=alt.Y("solver:N", title=None, axis=_names()),
+        tooltip=["solver:N", "finding:N", _tip("share", ".0%"), "runs:Q", "violations:Q"],
+    )
+    is_good = alt.condition("datum.finding === 'feasible'", alt.value(GOOD), alt.value(BAD))
+    shade = alt.Opacity("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0.03, 0.6]))
+    cells = chart.mark_rect(cornerRadius=2).encode(color=is_good, opacity=shade)
+    text = chart.mark_text(color=look.ink).encode(text=alt.Text("share:Q", format=".0%"))
+    return _finished(alt.layer(cells, text), table, look, panels="problem", rows=ROW_HEIGHT)
+
+
+def ablation(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw what each sampler makes of the prices' gap (`gridopt.bench.analysis.ablation`)."""
+    drawn = table[np.isfinite(table["gap"])].copy()
+    if drawn.empty:
+        return None
+    drawn["row"] = drawn["sampler"] + drawn["setting"].map(lambda text: f" · {text}" if text else "")
+    both = ["gap", "null_gap"]
+    drawn[both] = drawn[both].clip(lower=LEAST_GAP).where(np.isfinite(drawn[both]))
+    order = alt.EncodingSortField("gap", order="ascending")
+    chart = _chart(look, panels="problem", by_solver=False).encode(
+        y=alt.Y("row:N", title=None, sort=order, axis=_names()),
+        tooltip=["sampler:N", "setting:N", _tip("gap", ".3~%"), _tip("null_gap", ".3~%")],
+    )
+    title = "gap to the best bound: | prices alone, ● with the sampler"
+    rule = chart.mark_rule(color=PLAIN, opacity=0.5).encode(x=_across("null_gap", title), x2="gap:Q")
+    null = chart.mark_tick(color=look.ink, thickness=2).encode(x=_across("null_gap", title))
+    points = chart.mark_point(filled=True, size=90, opacity=1, color=PLAIN)
+    layers = alt.layer(rule, null, points.encode(x=_across("gap", title)))
+    return _finished(layers, drawn, look, panels="problem", rows=ROW_HEIGHT)
+
+
+def errors(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw how far each stage is from the optimum (`gridopt.bench.analysis.errors`)."""
+    if table.empty:
+        return None
+    drawn = table.copy()
+    drawn["none"] = ~np.isfinite(drawn["excess"])
+    drawn["at"] = drawn["excess"].clip(lower=LEAST_GAP).where(~drawn["none"])
+    stages = [name for name in STAGES.values() if name in set(drawn["stage"])]
+    looks = stage_marks()
+    color = alt.Scale(domain=stages, range=[it.color for it in looks if it.name in stages])
+    shape = alt.Scale(domain=stages, range=[it.shape for it in looks if it.name in stages])
+    legend = _legend() if look.printed else None
+    chart = _chart(look, panels="problem").encode(
+        y=alt.Y("solver:N", title=None, axis=_names(grid=True)),
+        yOffset=alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages)),
+        color=alt.Color("stage:N", scale=color, legend=legend, title=None),
+        tooltip=["solver:N", "stage:N", _tip("excess", ".3~%"), "reference:N"],
+    )
+    points = chart.mark_point(filled=True, size=70, opacity=1).encode(
+        x=_across("at", "above the reference"),
+        shape=alt.Shape("stage:N", scale=shape, legend=legend, title=None),
+    )
+    nothing = chart.mark_text(align="right", text="nothing feasible", dx=-2, fontSize=10)
+    nothing = nothing.transform_filter("datum.none").encode(x=alt.value("width"))
+    layers = alt.layer(points.transform_filter("!datum.none"), nothing)
+    return _finished(layers, drawn, look, panels="problem", rows=LANE_HEIGHT)
+
+
+def stage_marks() -> tuple[Mark, ...]:
+    """Return how the stages of a sampler's answer look."""
+    return marks(tuple(STAGES.values()))
+
+
+def svg(spec: Spec) -> str:
+    """Return a figure for print as SVG."""
+    return str(vl_convert.vegalite_to_svg(json.dumps(spec)))
+
+
+def png(spec: Spec) -> bytes:
+    """Return a figure for print as PNG."""
+    return bytes(vl_convert.vegalite_to_png(json.dumps(spec), scale=PRINTED_SCALE))
+
+
+def javascript() -> str:
+    """Return Vega, Vega-Lite and vega-embed as one script, which sets ``window.vegaEmbed``."""
+    return str(vl_convert.javascript_bundle())
+
+
+def _chart(look: Look, by_problem: bool = False, by_solver: bool = True) -> alt.Chart:
+    """Return a chart of the data that the whole figure has, filtered by what the page sets."""
+    chart = alt.Chart()
+    if by_solver and not look.printed:
+        chart = chart.transform_filter("indexof(shown, datum.solver) >= 0")
+    if by_problem and not look.printed:
+        chart = chart.transform_filter("datum.problem === problem")
+    return chart
+
+
+def _with_solvers(look: Look, *layers: alt.Chart) -> alt.LayerChart:
+    """Color layers by solver."""
+    looks = marks(look.solvers)
+    scale = alt.Scale(domain=[it.name for it in looks], range=[it.color for it in looks])
+    color = alt.Color("solver:N", scale=scale, title=None, legend=_legend(look))
+    return alt.layer(*(layer.encode(color=color) for layer in layers))
+
+
+def _points(chart: alt.Chart, look: Look) -> alt.Chart:
+    looks = marks(look.solvers)
+    scale = alt.Scale(domain=[it.name for it in looks], range=[it.shape for it in looks])
+    shape = alt.Shape("solver:N", scale=scale, title=None, legend=_legend(look))
+    return chart.mark_point(filled=True, size=60, opacity=1).encode(shape=shape)
+
+
+def _dashes(look: Look) -> alt.StrokeDash:
+    looks = marks(look.solvers)
+    scale = alt.Scale(domain=[it.name for it in looks], range=[list(it.dash) for it in looks])
+    return alt.StrokeDash("solver:N", scale=scale, title=None, legend=_legend(look))
+
+
+def _finished(
+    chart: alt.LayerChart,
+    table: pd.DataFrame,
+    look: Look,
+    by_problem: bool = False,
+    rows: int | None = None,
+) -> Spec:
+    """Return the specification, with data, size, parameters and panels."""
+    plain = table.astype(object).where(table.notna() & ~table.isin([np.inf, -np.inf]), None)
+    data = alt.Data(values=plain.to_dict("records"))
+    height = HEIGHT if rows is None else alt.Step(rows)
+    if not look.printed:
+        chart = chart.properties(data=data, width="container", height=height)
+        found = chart.add_params(*_params(look, panels))
+        found = found.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+    elif by_problem:
+        panels = alt.Facet("problem:N", title=None, sort=list(look.problems))
+        chart = chart.properties(width=PANEL_WIDTH, height=height)
+        found = chart.facet(panels, data=data, columns=2).resolve_scale(x="independent")
+        found = found.resolve_scale(y="independent") if rows else found
+    else:
+        found = chart.properties(data=data, width=1.5 * PANEL_WIDTH, height=height)
+    return dict(found.configure(**_config(look)).to_dict())
+
+
+def _params(look: Look, by_problem: bool) -> list[alt.Parameter]:
+    shown = alt.param(name="shown", value=list(look.solvers))
+    if not by_problem:
+        return [shown]
+    return [shown, alt.param(name="problem", value=look.problems[0])]
+
+
+def _config(look: Look) -> dict[str, Any]:
+    ink = look.ink
+    return {
+        "background": "white" if look.printed else "transparent",
+        "font": "sans-serif" if look.printed else "inherit",
+        "aria": False,  # the page's caption and table tell it; hundreds of marks would not
+        "axis": {
+            "labelColor": ink,
+            "titleColor": ink,
+            "domainColor": ink,
+            "tickColor": ink,
+            "gridColor": ink,
+            "gridOpacity": 0.13,
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+        },
+        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 11},
+        "header": {"labelColor": ink, "labelFontSize": 12, "labelFontWeight": "bold"},
+        "view": {"stroke": None},
+    }
+
+
+def _legend(look: Look | None = None) -> alt.Legend | None:
+    if look is not None and not look.printed:
+        return None  # the page has its own, which a narrow screen can break into lines
+    return alt.Legend(orient="top", columns=3, labelLimit=260, symbolStrokeWidth=2, symbolSize=90)
+
+
+def _axis(form: str) -> alt.Axis:
+    return alt.Axis(format=form, labelFlush=True, tickCount=6)
+
+
+def _names(**options: Any) -> alt.Axis:
+    return alt.Axis(labelLimit=170, ticks=False, domain=False, **options)
+
+
+def _share() -> alt.Scale:
+    return alt.Scale(domain=[0, 1])
+
+
+def _seconds(field: str, title: str) -> alt.X:
+    scale = alt.Scale(type="log", nice=False)
+    return alt.X(f"{field}:Q", title=title, scale=scale, axis=_axis("~s"))
+
+
+def _gap(field: str) -> alt.Y:
+    scale = alt.Scale(type="log", nice=False)
+    return alt.Y(f"{field}:Q", title="gap to the best bound", scale=scale, axis=_axis(".2~%"))
+
+
+def _across(field: str, title: str) -> alt.X:
+    scale = alt.Scale(type="log", nice=True)
+    return alt.X(f"{field}:Q", title=title, scale=scale, axis=_axis(".2~%"))
+
+
+def _tip(field: str, form: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{field}:Q", format=form)

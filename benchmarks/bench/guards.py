@@ -1,0 +1,295 @@
+"""What makes a comparison unfair: each guard looks for one thing and names the runs.
+
+A guard takes the runs of one problem, as `gridopt.bench.analysis.prepared` gives them. The list
+follows the ways in which results of quantum and annealing routes have been oversold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gridopt.bench.analysis import DECOMPOSITION, MILP, TOLERANCE, median, sampler_of
+
+FEW_BITS = 20
+"""Bits that enumeration settles at once."""
+
+SMALL_PART = 0.5
+"""Share of the bits in the largest component below which a QUBO counts as fallen apart."""
+
+OVERTIME, GRACE_S = 1.1, 2.0
+"""Factor and seconds by which a run may exceed its time limit."""
+
+CONTROLS = ("random", "greedy", "steepest_descent")
+"""Public names of our solvers that are controls."""
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that makes a comparison unfair.
+
+    Parameters
+    ----------
+    guard : str
+        Which one found it, in words.
+    problem : str
+    text : str
+        What it is, with its figures.
+    run_keys : tuple of str
+        The runs in question.
+    """
+
+    guard: str
+    problem: str
+    text: str
+    run_keys: tuple[str, ...]
+
+
+Guard = Callable[[pd.DataFrame], Iterator[tuple[str, pd.DataFrame]]]
+"""The runs of one problem to what is wrong and the runs that it concerns."""
+
+
+def refuted_feasibility(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A solver says feasible and the verifier does not."""
+    for solver, group in _solvers(runs[runs["claimed_feasible"].eq(True) & ~runs["feasible"]]):
+        worst = next((text for text in group["worst_violation"] if text), "no plan was given")
+        yield f"{solver} claims a feasible plan in {_runs(group)}; the verifier: {worst}", group
+
+
+def refuted_cost(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A solver says another cost than the verifier."""
+    off = (runs["claimed_cost"] - runs["cost"]).abs() > TOLERANCE * runs["cost"].abs().clip(1.0)
+    wrong = runs[off & runs["feasible"] & runs["claimed_cost"].notna()]
+    for solver, group in _solvers(wrong):
+        worst = group.loc[(group["claimed_cost"] - group["cost"]).abs().idxmax()]
+        claimed, true = _money(worst["claimed_cost"]), _money(worst["cost"])
+        yield f"{solver} claims a cost of {claimed} $; it is {true} $ ({_runs(group)})", group
+
+
+def refuted_bound(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A bound is above the verified cost of some plan."""
+    best = runs["best_cost"].iloc[0]
+    if not np.isfinite(best):
+        return
+    said = runs[["bound", "claimed_bound"]].max(axis=1)
+    for solver, group in _solvers(runs[said > best + TOLERANCE * max(abs(best), 1.0)]):
+        bound = _money(said[group.index].max())
+        yield f"{solver} says {bound} $ is a bound; a verified plan costs {_money(best)} $", group
+
+
+def no_bound(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Nobody proved a bound: how far any cost is from the optimum is unknown."""
+    if not np.isfinite(runs["best_bound"].iloc[0]):
+        yield "no run proved a bound that holds: no gap can be told, for any solver", runs
+
+
+def gap_above_difference(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Two solvers differ by less than the gap at which one of them stopped on purpose."""
+    costs = {solver: median(group["cost"]) for solver, group in _solvers(runs)}
+    costs = {solver: cost for solver, cost in costs.items() if np.isfinite(cost)}
+    if len(costs) < 2:
+        return
+    best = min(costs, key=lambda solver: costs[solver])
+    stopped = runs[(runs["termination"] == "optimal") & runs["gap_tolerance"].notna()]
+    for solver, cost in costs.items():
+        pair = stopped[stopped["solver"].isin((best, solver))]
+        difference = (cost - costs[best]) / (abs(costs[best]) or 1.0)
+        tolerance = pair["gap_tolerance"].max()
+        if TOLERANCE < difference < tolerance:
+            yield (
+                f"{best} is {difference:.2g} below {solver}, but {_names(pair)} stopped at a gap "
+                f"of {tolerance:g}: this ranks nobody",
+                pair,
+            )
+
+
+def unequal_time_limits(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Solvers had different time limits."""
+    limits = runs.groupby("solver", sort=False)["time_limit_s"].agg(["min", "max"])
+    if limits.fillna(np.inf).stack().nunique() > 1:
+        told = "; ".join(f"{it.Index} {_limit(it.min, it.max)}" for it in limits.itertuples())
+        yield f"time limits differ: {told}", runs
+
+
+def overtime(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A run took longer than it was given."""
+    late = runs["solve_s"] > OVERTIME * runs["time_limit_s"] + GRACE_S
+    for solver, group in _solvers(runs[late]):
+        worst = group.loc[group["solve_s"].idxmax()]
+        took, limit = worst["solve_s"], worst["time_limit_s"]
+        yield f"{solver} took {took:.3g} s with a limit of {limit:g} s ({_runs(group)})", group
+
+
+def different_machines(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Seconds were measured on different machines."""
+    hosts = sorted({host for host in runs["host"] if host})
+    if len(hosts) > 1:
+        yield f"seconds are of {len(hosts)} machines: {', '.join(hosts)}", runs
+
+
+def replicated_units(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Units are copies of each other: symmetry, not scale."""
+    copied = runs[runs["distinct_units"] < runs["units"]]
+    if len(copied):
+        first = copied.iloc[0]
+        yield (
+            f"{first['units']:.0f} units, but only {first['distinct_units']:.0f} different ones: "
+            "copies are not a larger system of its kind",
+            copied,
+        )
+
+
+def tiny_components(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A QUBO is, or falls into, parts that are easy one by one."""
+    largest, bits = runs["largest_component"], runs["bits"]
+    for solver, group in _solvers(runs[(largest < FEW_BITS) & (bits > 0)]):
+        text = f"{solver}: no part of the QUBO has more than {_most(group)} bits"
+        yield f"{text}: enumeration settles it at once", group
+    apart = (largest >= FEW_BITS) & (largest < SMALL_PART * bits)
+    for solver, group in _solvers(runs[apart]):
+        parts, most = group["components"].max(), _most(group)
+        text = f"{solver}: {group['bits'].max():.0f} bits fall into {parts:.0f} parts"
+        yield f"{text} of at most {most} bits, each a problem of its own", group
+
+
+def best_of_many(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Of many reads only the best is told, without how many succeed."""
+    silent = runs[(runs["reads"] > 1) & runs["successes"].isna() & runs["feasible"]]
+    for solver, group in _solvers(silent):
+        reads = group["reads"].max()
+        yield f"{solver} tells the best of {reads:.0f} reads, not the share that succeeds", group
+
+
+def unequal_seeds(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Solvers were run with different numbers of seeds: the best of more is better by luck."""
+    seeds = runs.groupby("solver", sort=False)["seed"].nunique()
+    if seeds.nunique() > 1:
+        told = ", ".join(f"{solver} {number}" for solver, number in seeds.items())
+        yield f"numbers of seeds differ: {told}", runs
+
+
+def repair_does_the_work(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """No read is feasible as sampled: the answer is that of re-dispatch and repair."""
+    nothing = (runs["raw_feasible_share"] == 0.0) & runs["feasible"]
+    for solver, group in _solvers(runs[nothing]):
+        text = f"{solver}: no read is feasible as sampled ({_runs(group)})"
+        yield f"{text}; the plan is the work of re-dispatch and repair", group
+
+
+def coins_as_good(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Fair coins, re-dispatched alike, do as well as the sampler."""
+    level = runs["cost"] + TOLERANCE * runs["cost"].abs()
+    for solver, group in _solvers(runs[runs["feasible"] & (runs["control_cost"] <= level)]):
+        yield f"{solver} is no better than fair coins re-dispatched alike ({_runs(group)})", group
+
+
+def prices_as_good(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A decomposition with a sampler does no better than its prices alone."""
+    own = runs[(runs["solver_name"] == DECOMPOSITION) & runs["feasible"]]
+    sampled = own[own["solver_options"].map(sampler_of) != "none"]
+    level = sampled["cost"] + TOLERANCE * sampled["cost"].abs()
+    for solver, group in _solvers(sampled[sampled["null_cost"] <= level]):
+        yield f"{solver} is no better than its prices without a sampler ({_runs(group)})", group
+
+
+def no_milp(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """There is no mixed-integer baseline, ours or a peer's."""
+    if not ((runs["solver_name"] == MILP) | runs["peer"]).any():
+        yield "neither the solver highs nor a peer was run: there is no outside baseline", runs
+
+
+def no_control(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A sampler has no control beside it: coins, greedy or descent."""
+    sampled = (runs["bits"] > 0) & ~runs["solver_name"].isin((*CONTROLS, DECOMPOSITION))
+    if not runs["solver_name"].isin(CONTROLS).any():
+        for solver, group in _solvers(runs[sampled & runs["feasible"]]):
+            if group["control_cost"].isna().all():
+                yield f"{solver} has no control beside it: coins, greedy or descent", group
+
+
+def no_null_sampler(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A decomposition's sampler is not told apart from its prices."""
+    own = runs[runs["solver_name"] == DECOMPOSITION]
+    samplers = own["solver_options"].map(sampler_of)
+    if len(own) and own["null_cost"].isna().all() and not (samplers == "none").any():
+        yield "what the decomposition finds without a sampler is not told", own
+
+
+GUARDS: dict[str, Guard] = {
+    "refuted: feasible": refuted_feasibility,
+    "refuted: cost": refuted_cost,
+    "refuted: bound": refuted_bound,
+    "no bound": no_bound,
+    "within the gap tolerance": gap_above_difference,
+    "time limits": unequal_time_limits,
+    "overtime": overtime,
+    "machines": different_machines,
+    "copied units": replicated_units,
+    "tiny QUBO": tiny_components,
+    "best of many": best_of_many,
+    "seeds": unequal_seeds,
+    "repair": repair_does_the_work,
+    "coins": coins_as_good,
+    "prices alone": prices_as_good,
+    "no baseline": no_milp,
+    "no control": no_control,
+    "no null sampler": no_null_sampler,
+}
+"""All guards of one problem, gravest first."""
+
+
+def concerns(runs: pd.DataFrame) -> list[Concern]:
+    """Return all that makes the comparisons unfair, gravest guards first.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Of `gridopt.bench.analysis.prepared`.
+    """
+    found = [
+        Concern(name, str(problem), text, tuple(group["run_key"]))
+        for name, guard in GUARDS.items()
+        for problem, of_problem in runs.groupby("problem", sort=False)
+        for text, group in guard(of_problem)
+    ]
+    return found + list(_uneven_coverage(runs))
+
+
+def _uneven_coverage(runs: pd.DataFrame) -> Iterator[Concern]:
+    """Solvers that were not run on every problem: profiles count those as not solved."""
+    problems = set(runs["problem"])
+    for solver, group in _solvers(runs):
+        missing = sorted(problems - set(group["problem"]))
+        if missing:
+            text = f"{solver} was not run; profiles count that as not solved"
+            yield Concern("not run everywhere", ", ".join(missing), text, tuple(group["run_key"]))
+
+
+def _solvers(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for solver, group in runs.groupby("solver", sort=False):
+        yield str(solver), group
+
+
+def _runs(group: pd.DataFrame) -> str:
+    return "one run" if len(group) == 1 else f"{len(group)} runs"
+
+
+def _names(group: pd.DataFrame) -> str:
+    return " and ".join(dict.fromkeys(group["solver"]))
+
+
+def _money(amount: float) -> str:
+    return f"{amount:,.2f}"
+
+
+def _most(group: pd.DataFrame) -> str:
+    return f"{group['largest_component'].max():.0f}"
+
+
+def _limit(least: float, most: float) -> str:
+    if np.isnan(least):
+        return "none"
+    return f"{least:g} s" if least == most else f"{least:g} to {most:g} s"
