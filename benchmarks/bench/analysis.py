@@ -1,4 +1,4 @@
-"""Rows of runs to tidy tables: what is best, who is feasible, what a sampler adds, which error is whose.
+"""Rows of runs to tidy tables: what is best, who is feasible, what a sampler adds, whose errors.
 
 All functions are pure: a frame in, a frame out. A run without a feasible plan costs infinity, so
 that a median says what at least half of the runs reach. Bounds and costs are compared within one
@@ -17,6 +17,8 @@ import pandas as pd
 from gridopt.arrays import FloatArray
 from gridopt.bench.columns import COLUMNS
 from gridopt.errors import Issue, StudyError
+from gridopt.running import public_name
+from gridopt.solvers.decomposition import Decomposition
 
 TOLERANCE = 1e-6
 """Relative difference of two costs up to which they are the same."""
@@ -28,6 +30,8 @@ SAME_OPTIMUM = frozenset(
 
 DECOMPOSITION, MILP = "decomposition", "highs"
 """Public names of our solvers with a sampler inside, and of the mixed-integer baseline."""
+
+DEFAULT_SAMPLER = public_name(Decomposition().sampler)
 
 STAGES = {
     "encoded_optimum": "encoding",
@@ -67,7 +71,8 @@ def prepared(frame: pd.DataFrame) -> pd.DataFrame:
     runs["solver"] = _solvers(runs)
     runs["cost"] = runs["cost"].where(runs["feasible"], np.inf).fillna(np.inf)
     spent = runs["build_s"].fillna(0.0) + runs["solve_s"]
-    runs["finished_s"] = spent.fillna(runs["wall_s"])
+    runs["solving_s"] = spent.fillna(runs["wall_s"])
+    runs["finished_s"] = runs["trace"].map(_last_moment).astype(float).fillna(runs["solving_s"])
     runs["best_cost"] = runs.groupby("problem")["cost"].transform("min")
     best = _best_bounds(runs)
     runs["best_bound"] = runs["problem"].map(best["bound"]).fillna(-np.inf)
@@ -109,6 +114,11 @@ def _parsed(value: Any) -> Any:
     if isinstance(value, str):
         value = json.loads(value) if value.strip() else None
     return value if isinstance(value, dict | list) else {}
+
+
+def _last_moment(trace: Any) -> float:
+    """Return when a trace ends; NaN without one."""
+    return max((float(step["elapsed_s"]) for step in trace), default=float("nan"))
 
 
 def _asked(options: Any) -> str:
@@ -158,7 +168,7 @@ def _best_bounds(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def relative_gaps(costs: Any, bounds: Any) -> FloatArray:
-    """Return (cost − bound) / \\|cost\\|, inf where either is missing, 0 where the bound is reached."""
+    """Return the gaps, (cost − bound) / abs(cost): inf where either is missing, 0 at the bound."""
     cost, bound = np.broadcast_arrays(np.asarray(costs, float), np.asarray(bounds, float))
     known = np.isfinite(cost) & np.isfinite(bound)
     over = np.maximum(np.where(known, cost, 0.0) - np.where(known, bound, 0.0), 0.0)
@@ -168,7 +178,7 @@ def relative_gaps(costs: Any, bounds: Any) -> FloatArray:
 
 
 def excess(costs: Any, reference: float) -> FloatArray:
-    """Return (cost − reference) / \\|reference\\|; inf or NaN stay what they are."""
+    """Return (cost − reference) / abs(reference); inf or NaN stay what they are."""
     difference = np.asarray(costs, float) - reference
     return difference / (abs(reference) or 1.0)
 
@@ -208,7 +218,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 SUMMARIZED = (
-    "finished_s",
+    "solving_s",
     "cpu_s",
     "peak_rss_mb",
     "bits",
@@ -293,9 +303,7 @@ def feasibility(runs: pd.DataFrame) -> pd.DataFrame:
 
 def sampler_of(options: Any) -> str:
     """Return the name of the sampler inside a decomposition: ``none`` where it has none."""
-    if "sampler" not in options:
-        return "as by default"
-    sampler = options["sampler"]
+    sampler = options.get("sampler", DEFAULT_SAMPLER)
     if isinstance(sampler, dict):
         sampler = sampler.get("solver", sampler.get("name", "unnamed"))
     return "none" if sampler in (None, "", "none") else str(sampler)
@@ -318,7 +326,7 @@ def ablation(runs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     own["sampler"] = own["solver_options"].map(sampler_of)
     own["setting"] = own["solver_options"].map(_setting)
-    if own["setting"].nunique() == 1:
+    if len(set(own["setting"])) == 1:
         own["setting"] = ""
     rows = []
     for key, group in own.groupby(names, sort=False):
@@ -362,7 +370,7 @@ def errors(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         problem, solver, stage (see `STAGES`), excess (median over runs of (cost − optimum) /
-        \\|optimum\\|; inf where half of the runs have nothing feasible at that stage), reference.
+        abs(optimum); inf where half of the runs have nothing feasible at that stage), reference.
     """
     sampled = runs[(runs["bits"] > 0) & (runs["solver_name"] != DECOMPOSITION)]
     against = references(runs)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from gridopt.arrays import FloatArray
 from gridopt.bench.analysis import STAGES
 
 Spec = dict[str, Any]
@@ -25,6 +26,17 @@ COLORS = ("#2f7ec4", "#d1632f", "#2a9168", "#b0569f", "#8f7a1f", "#6a6fd0", "#c2
 
 DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3), (10, 4), (4, 2, 1, 2))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+PATHS = {
+    "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0",
+    "square": "M-3.5 -3.5h7v7h-7z",
+    "triangle-up": "M0 -4L4.5 4h-9z",
+    "diamond": "M0 -5L4 0L0 5L-4 0z",
+    "cross": "M-1.5 -4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z",
+    "triangle-down": "M0 4L4.5 -4h-9z",
+    "triangle-right": "M4 0L-4 4.5v-9z",
+}
+"""The shapes as SVG paths, for a legend of the page."""
+
 GOOD, BAD, PLAIN = "#2a9168", "#d1632f", "#2f7ec4"
 
 LEAST_GAP = 1e-6
@@ -34,6 +46,7 @@ LEAST_S = 1e-3
 LONG_RATIO = 10.0
 """Ratio from which the axis of a profile is logarithmic."""
 
+FEW_DECADES = 2
 PANEL_WIDTH, HEIGHT, ROW_HEIGHT, LANE_HEIGHT = 330, 280, 30, 11
 PRINTED_SCALE = 2.0
 
@@ -85,19 +98,18 @@ def profile(table: pd.DataFrame, look: Look, axis: str) -> Spec | None:
         return None
     panels = "panel" if "panel" in table else ""
     is_long = float(table["ratio"].max()) > LONG_RATIO
-    x = _log("ratio", f"{axis}, ratio to the best", "~g", table["ratio"])
-    short = alt.Scale(nice=False, zero=False)
+    title = f"{axis}, ratio to the best"
+    linear = alt.Scale(nice=False, zero=False)
+    x = alt.X("ratio:Q", title=title, scale=linear, axis=alt.Axis(format=".4~g", tickCount=6))
     chart = _chart(look, panels).encode(
-        x=x if is_long else x.copy(deep=False).scale(short).axis(_axis(".4~g")),
-        y=alt.Y("share:Q", title="share of problems", scale=_share(), axis=_axis("~%")),
+        x=_log("ratio", title, ".4~g", table) if is_long else x,
+        y=alt.Y("share:Q", title="share of problems", scale=_share(), axis=alt.Axis(format="~%")),
         tooltip=["solver:N", _tip("ratio", ".4~g"), _tip("share", ".0%")],
     )
     line = chart.mark_line(interpolate="step-after", strokeWidth=2)
-    return _finished(
-        _with_solvers(look, line.encode(strokeDash=_dashes(look)), _points(chart, look)),
-        table,
-        look,
-    )
+    points = _points(chart.transform_filter("datum.share > 0"), look)
+    layers = _with_solvers(look, line.encode(strokeDash=_dashes(look)), points)
+    return _finished(layers, table, look, panels)
 
 
 def gap_curves(table: pd.DataFrame, look: Look) -> Spec | None:
@@ -108,15 +120,18 @@ def gap_curves(table: pd.DataFrame, look: Look) -> Spec | None:
     for name in ("gap", "low", "high"):
         drawn[name] = drawn[name].clip(lower=LEAST_GAP).where(np.isfinite(drawn[name]))
     drawn["time_s"] = drawn["time_s"].clip(lower=LEAST_S)
-    chart = _chart(look, panels="problem").encode(x=_seconds("time_s", "seconds from the start"))
+    drawn["is_last"] = ~drawn.duplicated(["problem", "solver"], keep="last")
+    chart = _chart(look, "problem").encode(x=_log("time_s", "seconds", ".3~g", drawn))
     tips = ["solver:N", _tip("time_s", ".3~s"), _tip("gap", ".3~%"), _tip("high", ".3~%")]
+    title = "gap to the best bound"
+    low, gap = (_log(it, title, ".2~%", drawn, alt.Y) for it in ("low", "gap"))
     step = "step-after"
-    band = chart.mark_area(interpolate=step, opacity=0.15).encode(y=_gap("low"), y2="high:Q")
+    band = chart.mark_area(interpolate=step, opacity=0.15).encode(y=low, y2="high:Q")
     line = chart.mark_line(interpolate=step, strokeWidth=2).encode(
-        y=_gap("gap"), strokeDash=_dashes(look), tooltip=tips
+        y=gap, strokeDash=_dashes(look), tooltip=tips
     )
-    points = _points(chart, look).encode(y=_gap("gap"), tooltip=tips)
-    return _finished(_with_solvers(look, band, line, points), drawn, look, panels="problem")
+    points = _points(chart.transform_filter("datum.is_last"), look).encode(y=gap, tooltip=tips)
+    return _finished(_with_solvers(look, band, line, points), drawn, look, "problem")
 
 
 def beside_milp(table: pd.DataFrame, look: Look) -> Spec | None:
@@ -128,8 +143,9 @@ def beside_milp(table: pd.DataFrame, look: Look) -> Spec | None:
     drawn[both] = drawn[both].clip(lower=LEAST_GAP)
     ends = [float(0.5 * drawn[both].to_numpy().min()), float(2.0 * drawn[both].to_numpy().max())]
     scale = alt.Scale(type="log", domain=ends, nice=False)
-    x = alt.X("milp_gap:Q", title="gap of the MILP by then", scale=scale, axis=_axis(".2~%"))
-    y = alt.Y("gap:Q", title="gap of the solver", scale=scale, axis=_axis(".2~%"))
+    axis = alt.Axis(format=".2~%", values=_ticks(np.array(ends)))
+    x = alt.X("milp_gap:Q", title="gap of the MILP by then", scale=scale, axis=axis)
+    y = alt.Y("gap:Q", title="gap of the solver", scale=scale, axis=axis)
     tips = ["problem:N", "solver:N", "milp:N", _tip("time_s", ".3~s"), _tip("gap", ".3~%")]
     points = _points(_chart(look), look).encode(x=x, y=y, tooltip=[*tips, _tip("milp_gap", ".3~%")])
     corners = alt.Data(values=[{"at": end} for end in ends])
@@ -152,20 +168,22 @@ def time_to_solution(table: pd.DataFrame, look: Look) -> Spec | None:
     drawn["from_s"], drawn["to_s"] = drawn["low_s"], drawn["high_s"].clip(upper=last)
     drawn["at_s"] = drawn["tts_s"].where(~drawn["never"], drawn["low_s"])
     drawn["says"] = np.where(drawn["never"], ">", "")
-    row = alt.Y("row:N", title=None, axis=_names())
-    chart = _chart(look, panels="problem").encode(y=row)
+    spans = drawn[["from_s", "to_s"]]
+
+    def seconds(field: str) -> Any:
+        return _log(field, "seconds until 99 % sure", ".3~g", spans)
+
+    chart = _chart(look, "problem").encode(y=alt.Y("row:N", title=None, axis=_names()))
     tips = ["solver:N", "of:N", _tip("share", ".1%"), _tip("tts_s", ".3~s"), _tip("low_s", ".3~s")]
     tips.append(_tip("high_s", ".3~s"))
-    span = chart.mark_rule(strokeWidth=2, opacity=0.6).encode(
-        x=_seconds("from_s", "seconds until 99 % sure"), x2="to_s:Q"
-    )
-    points = _points(chart, look).encode(x=_seconds("at_s", ""), tooltip=tips)
+    span = chart.mark_rule(strokeWidth=2, opacity=0.6).encode(x=seconds("from_s"), x2="to_s:Q")
+    points = _points(chart, look).encode(x=seconds("at_s"), tooltip=tips)
     points = points.transform_filter("!datum.never")
     text = chart.mark_text(fontSize=18, fontWeight="bold", dx=-8).encode(
-        x=_seconds("at_s", ""), text="says:N", tooltip=tips
+        x=seconds("at_s"), text="says:N", tooltip=tips
     )
     layers = _with_solvers(look, span, points, text)
-    return _finished(layers, drawn, look, panels="problem", rows=ROW_HEIGHT)
+    return _finished(layers, drawn, look, "problem", rows=ROW_HEIGHT)
 
 
 def feasibility(table: pd.DataFrame, look: Look) -> Spec | None:
@@ -173,7 +191,7 @@ def feasibility(table: pd.DataFrame, look: Look) -> Spec | None:
     if table.empty:
         return None
     order = list(dict.fromkeys(table["finding"]))
-    chart = _chart(look, panels="problem").encode(
+    chart = _chart(look, "problem").encode(
         x=alt.X("finding:N", title=None, sort=order, axis=_names(labelAngle=-35, orient="top")),
         y=alt.Y("solver:N", title=None, axis=_names()),
         tooltip=["solver:N", "finding:N", _tip("share", ".0%"), "runs:Q", "violations:Q"],
@@ -182,7 +200,7 @@ def feasibility(table: pd.DataFrame, look: Look) -> Spec | None:
     shade = alt.Opacity("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0.03, 0.6]))
     cells = chart.mark_rect(cornerRadius=2).encode(color=is_good, opacity=shade)
     text = chart.mark_text(color=look.ink).encode(text=alt.Text("share:Q", format=".0%"))
-    return _finished(alt.layer(cells, text), table, look, panels="problem", rows=ROW_HEIGHT)
+    return _finished(alt.layer(cells, text), table, look, "problem", rows=ROW_HEIGHT)
 
 
 def ablation(table: pd.DataFrame, look: Look) -> Spec | None:
@@ -190,20 +208,26 @@ def ablation(table: pd.DataFrame, look: Look) -> Spec | None:
     drawn = table[np.isfinite(table["gap"])].copy()
     if drawn.empty:
         return None
-    drawn["row"] = drawn["sampler"] + drawn["setting"].map(lambda text: f" · {text}" if text else "")
+    drawn["row"] = drawn["sampler"] + drawn["setting"].map(
+        lambda text: f" · {text}" if text else ""
+    )
     both = ["gap", "null_gap"]
     drawn[both] = drawn[both].clip(lower=LEAST_GAP).where(np.isfinite(drawn[both]))
     order = alt.EncodingSortField("gap", order="ascending")
-    chart = _chart(look, panels="problem", by_solver=False).encode(
+    chart = _chart(look, "problem", by_solver=False).encode(
         y=alt.Y("row:N", title=None, sort=order, axis=_names()),
         tooltip=["sampler:N", "setting:N", _tip("gap", ".3~%"), _tip("null_gap", ".3~%")],
     )
-    title = "gap to the best bound: | prices alone, ● with the sampler"
-    rule = chart.mark_rule(color=PLAIN, opacity=0.5).encode(x=_across("null_gap", title), x2="gap:Q")
-    null = chart.mark_tick(color=look.ink, thickness=2).encode(x=_across("null_gap", title))
+
+    def across(field: str) -> Any:
+        title = "gap to the best bound: | prices alone, ● with the sampler"
+        return _log(field, title, ".2~%", drawn[both])
+
+    rule = chart.mark_rule(color=PLAIN, opacity=0.5).encode(x=across("null_gap"), x2="gap:Q")
+    null = chart.mark_tick(color=look.ink, thickness=2).encode(x=across("null_gap"))
     points = chart.mark_point(filled=True, size=90, opacity=1, color=PLAIN)
-    layers = alt.layer(rule, null, points.encode(x=_across("gap", title)))
-    return _finished(layers, drawn, look, panels="problem", rows=ROW_HEIGHT)
+    layers = alt.layer(rule, null, points.encode(x=across("gap")))
+    return _finished(layers, drawn, look, "problem", rows=ROW_HEIGHT)
 
 
 def errors(table: pd.DataFrame, look: Look) -> Spec | None:
@@ -218,20 +242,20 @@ def errors(table: pd.DataFrame, look: Look) -> Spec | None:
     color = alt.Scale(domain=stages, range=[it.color for it in looks if it.name in stages])
     shape = alt.Scale(domain=stages, range=[it.shape for it in looks if it.name in stages])
     legend = _legend() if look.printed else None
-    chart = _chart(look, panels="problem").encode(
+    chart = _chart(look, "problem").encode(
         y=alt.Y("solver:N", title=None, axis=_names(grid=True)),
         yOffset=alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages)),
         color=alt.Color("stage:N", scale=color, legend=legend, title=None),
         tooltip=["solver:N", "stage:N", _tip("excess", ".3~%"), "reference:N"],
     )
     points = chart.mark_point(filled=True, size=70, opacity=1).encode(
-        x=_across("at", "above the reference"),
+        x=_log("at", "above the reference", ".2~%", drawn[["at"]]),
         shape=alt.Shape("stage:N", scale=shape, legend=legend, title=None),
     )
     nothing = chart.mark_text(align="right", text="nothing feasible", dx=-2, fontSize=10)
     nothing = nothing.transform_filter("datum.none").encode(x=alt.value("width"))
     layers = alt.layer(points.transform_filter("!datum.none"), nothing)
-    return _finished(layers, drawn, look, panels="problem", rows=LANE_HEIGHT)
+    return _finished(layers, drawn, look, "problem", rows=LANE_HEIGHT)
 
 
 def stage_marks() -> tuple[Mark, ...]:
@@ -254,13 +278,13 @@ def javascript() -> str:
     return str(vl_convert.javascript_bundle())
 
 
-def _chart(look: Look, by_problem: bool = False, by_solver: bool = True) -> alt.Chart:
+def _chart(look: Look, panels: str = "", by_solver: bool = True) -> alt.Chart:
     """Return a chart of the data that the whole figure has, filtered by what the page sets."""
     chart = alt.Chart()
     if by_solver and not look.printed:
         chart = chart.transform_filter("indexof(shown, datum.solver) >= 0")
-    if by_problem and not look.printed:
-        chart = chart.transform_filter("datum.problem === problem")
+    if panels and not look.printed:
+        chart = chart.transform_filter(f"datum.{panels} === panel")
     return chart
 
 
@@ -289,32 +313,30 @@ def _finished(
     chart: alt.LayerChart,
     table: pd.DataFrame,
     look: Look,
-    by_problem: bool = False,
+    panels: str = "",
     rows: int | None = None,
 ) -> Spec:
-    """Return the specification, with data, size, parameters and panels."""
+    """Return the specification, with data, size, parameters and panels (by a column)."""
     plain = table.astype(object).where(table.notna() & ~table.isin([np.inf, -np.inf]), None)
     data = alt.Data(values=plain.to_dict("records"))
+    names = list(dict.fromkeys(table[panels])) if panels else []
     height = HEIGHT if rows is None else alt.Step(rows)
+    found: Any
     if not look.printed:
+        shown = alt.param(name="shown", value=list(look.solvers))
+        panel = [alt.param(name="panel", value=names[0])] if panels else []
         chart = chart.properties(data=data, width="container", height=height)
-        found = chart.add_params(*_params(look, panels))
-        found = found.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-    elif by_problem:
-        panels = alt.Facet("problem:N", title=None, sort=list(look.problems))
+        fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+        found = chart.add_params(shown, *panel).properties(autosize=fit)
+    elif panels:
+        facet = alt.Facet(f"{panels}:N", title=None, sort=names)
         chart = chart.properties(width=PANEL_WIDTH, height=height)
-        found = chart.facet(panels, data=data, columns=2).resolve_scale(x="independent")
+        found = chart.facet(facet, data=data, columns=2).resolve_scale(x="independent")
         found = found.resolve_scale(y="independent") if rows else found
     else:
         found = chart.properties(data=data, width=1.5 * PANEL_WIDTH, height=height)
+    found = found.properties(usermeta={"panels": names})
     return dict(found.configure(**_config(look)).to_dict())
-
-
-def _params(look: Look, by_problem: bool) -> list[alt.Parameter]:
-    shown = alt.param(name="shown", value=list(look.solvers))
-    if not by_problem:
-        return [shown]
-    return [shown, alt.param(name="problem", value=look.problems[0])]
 
 
 def _config(look: Look) -> dict[str, Any]:
@@ -334,7 +356,7 @@ def _config(look: Look) -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": "normal",
         },
-        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 11},
+        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 11, "symbolOpacity": 1},
         "header": {"labelColor": ink, "labelFontSize": 12, "labelFontWeight": "bold"},
         "view": {"stroke": None},
     }
@@ -346,10 +368,6 @@ def _legend(look: Look | None = None) -> alt.Legend | None:
     return alt.Legend(orient="top", columns=3, labelLimit=260, symbolStrokeWidth=2, symbolSize=90)
 
 
-def _axis(form: str) -> alt.Axis:
-    return alt.Axis(format=form, labelFlush=True, tickCount=6)
-
-
 def _names(**options: Any) -> alt.Axis:
     return alt.Axis(labelLimit=170, ticks=False, domain=False, **options)
 
@@ -358,19 +376,25 @@ def _share() -> alt.Scale:
     return alt.Scale(domain=[0, 1])
 
 
-def _seconds(field: str, title: str) -> alt.X:
+def _log(
+    field: str, title: str, form: str, table: pd.DataFrame, channel: type[alt.X | alt.Y] = alt.X
+) -> Any:
+    """Return a logarithmic axis whose lines are few and round."""
+    numbers = table.select_dtypes("number").to_numpy() if field not in table else table[field]
+    axis = alt.Axis(format=form, values=_ticks(np.asarray(numbers, dtype=float)))
     scale = alt.Scale(type="log", nice=False)
-    return alt.X(f"{field}:Q", title=title, scale=scale, axis=_axis("~s"))
+    return channel(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 
-def _gap(field: str) -> alt.Y:
-    scale = alt.Scale(type="log", nice=False)
-    return alt.Y(f"{field}:Q", title="gap to the best bound", scale=scale, axis=_axis(".2~%"))
-
-
-def _across(field: str, title: str) -> alt.X:
-    scale = alt.Scale(type="log", nice=True)
-    return alt.X(f"{field}:Q", title=title, scale=scale, axis=_axis(".2~%"))
+def _ticks(values: FloatArray) -> list[float]:
+    """Return powers of ten over the range of values, with 2 and 5 where these are few."""
+    held = values[np.isfinite(values) & (values > 0.0)]
+    if not held.size:
+        return [1.0]
+    first, last = np.floor(np.log10(held.min())), np.ceil(np.log10(held.max()))
+    steps = (1.0, 2.0, 5.0) if last - first <= FEW_DECADES else (1.0,)
+    decades = 10.0 ** np.arange(first, last + 1)
+    return [float(f"{step * decade:.1g}") for decade in decades for step in steps]
 
 
 def _tip(field: str, form: str) -> alt.Tooltip:

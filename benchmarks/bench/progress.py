@@ -1,6 +1,7 @@
 """How runs came about: their gap over time, times to a gap, and profiles over problems.
 
-Times begin with the writing of the program. Gaps here are against the best bound that any run of
+Times of a course begin with the reading of the case, as in the trace; those of a time to solution
+with the writing of the program. Gaps here are against the best bound that any run of
 the problem proved, so that solvers which prove nothing can be compared as well.
 """
 
@@ -51,17 +52,19 @@ def steps(run: Any) -> Steps:
     ----------
     run : row of `prepared`
     """
-    begun = run.build_s if np.isfinite(run.build_s) else 0.0
     trace = run.trace if isinstance(run.trace, list) else []
     own = run.bound if np.isfinite(run.bound) else -np.inf
-    told = [(begun + _number(step, "elapsed_s", 0.0), step) for step in trace]
-    moments = [
-        (at, max(_number(step, "objective", np.inf), run.cost), _number(step, "bound", -np.inf))
-        for at, step in told
+    told = [
+        (
+            _number(step, "elapsed_s", 0.0),
+            max(_number(step, "cost", np.inf), run.cost),
+            _number(step, "bound", -np.inf),
+        )
+        for step in trace
     ]
-    end = run.finished_s if np.isfinite(run.finished_s) else max((at for at, _ in told), default=0)
-    moments = sorted(moment for moment in moments if moment[0] < end)
-    time_s, cost, bound = np.array([*moments, (end, run.cost, own)], dtype=float).T
+    end = (run.finished_s, run.cost, own)
+    moments = [*sorted(moment for moment in told if moment[0] < run.finished_s), end]
+    time_s, cost, bound = np.array(moments, dtype=float).T
     bound = np.minimum(np.maximum.accumulate(bound), own)
     return Steps(time_s, np.minimum.accumulate(cost), bound)
 
@@ -114,6 +117,9 @@ def _curve(group: pd.DataFrame) -> pd.DataFrame:
     found = [steps(run) for run in group.itertuples()]
     bound = float(group["best_bound"].iloc[0])
     times = np.unique(np.concatenate([each.time_s for each in found]))
+    times = times[np.isfinite(times)]
+    if not len(times):
+        return pd.DataFrame(columns=["time_s", "gap", "low", "high"], dtype=float)
     if len(times) > MOST_POINTS:
         first = max(times[0], SHORTEST_S)
         times = np.unique([times[0], *np.geomspace(first, times[-1], MOST_POINTS - 1)])
@@ -127,7 +133,7 @@ def _curve(group: pd.DataFrame) -> pd.DataFrame:
 
 def by_problem(table: pd.DataFrame, value: str) -> pd.DataFrame:
     """Return medians over runs, problems × solvers; inf where a solver was not run."""
-    wide = table.groupby(BY, sort=False)[value].agg(median).unstack("solver")
+    wide = table.groupby(BY, sort=False)[value].agg(median).unstack("solver")  # noqa: PD010
     return wide.fillna(np.inf)
 
 
@@ -166,7 +172,7 @@ def time_ratios(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def cost_ratios(costs: pd.DataFrame) -> pd.DataFrame:
-    """Return 1 + (cost − best) / \\|best\\|: the ratio itself where costs are positive."""
+    """Return 1 + (cost − best) / abs(best): the ratio itself where costs are positive."""
     best = costs.min(axis=1).where(lambda values: np.isfinite(values), 0.0)
     over = costs.sub(best, axis=0)
     return 1.0 + over.div(best.abs().where(best != 0.0, 1.0), axis=0)
@@ -189,7 +195,7 @@ def success(runs: pd.DataFrame) -> pd.DataFrame:
         target, kind = against.loc[problem, "reference"], against.loc[problem, "kind"]
         if np.isfinite(target):
             reached = group["cost"] <= target + max(SUCCESS_GAP, TOLERANCE) * abs(target)
-            found = time_to_solution(reached, np.ones(len(group)), group["finished_s"])
+            found = time_to_solution(reached, np.ones(len(group)), group["solving_s"])
             rows.append((problem, solver, "runs", *found, kind))
         sampled = group[group["successes"].notna() & (group["reads"] > 0)]
         if len(sampled):
@@ -203,7 +209,7 @@ def success(runs: pd.DataFrame) -> pd.DataFrame:
 def _sampling_s(runs: pd.DataFrame) -> pd.Series[float]:
     """Return the seconds of sampling; of all solving where these are not told."""
     told = pd.to_numeric(runs["stages_s"].map(lambda stages: stages.get("sample_s", np.nan)))
-    return told.astype(float).fillna(runs["finished_s"])
+    return told.astype(float).fillna(runs["solving_s"])
 
 
 def time_to_solution(
