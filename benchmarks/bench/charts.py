@@ -43,10 +43,10 @@ LEAST_GAP = 1e-6
 """Gaps below are drawn there: a logarithm has no zero."""
 
 LEAST_S = 1e-3
-LONG_RATIO = 10.0
-"""Ratio from which the axis of a profile is logarithmic."""
 
-FEW_DECADES = 2
+PADDING = 6
+PAGE_FONT = "system-ui, sans-serif"
+FEW_DECADES = 4
 PANEL_WIDTH, HEIGHT, ROW_HEIGHT, LANE_HEIGHT = 330, 280, 30, 11
 PRINTED_SCALE = 2.0
 
@@ -89,42 +89,49 @@ class Look:
         return "#1c2530" if self.printed else "currentColor"
 
 
-def profile(table: pd.DataFrame, look: Look, axis: str) -> Spec | None:
-    """Draw performance profiles (`gridopt.bench.progress.profile`); `axis` says of what.
-
-    A column `panel`, where there is one, tells several apart.
-    """
+def time_profile(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw profiles of times (`gridopt.bench.progress.profile`), with a column `panel`."""
     if table.empty:
         return None
-    panels = "panel" if "panel" in table else ""
-    is_long = float(table["ratio"].max()) > LONG_RATIO
-    title = f"{axis}, ratio to the best"
-    linear = alt.Scale(nice=False, zero=False)
-    x = alt.X("ratio:Q", title=title, scale=linear, axis=alt.Axis(format=".4~g", tickCount=6))
+    title = "time, ratio to the fastest"
+    return _profile(table, look, _log("ratio", title, ",.4~r", table["ratio"]), "panel")
+
+
+def cost_profile(table: pd.DataFrame, look: Look) -> Spec | None:
+    """Draw profiles of costs: ratios are so close to one that what is above it is drawn."""
+    if table.empty:
+        return None
+    drawn = table.assign(above=(table["ratio"] - 1.0).clip(lower=LEAST_GAP))
+    x = _log("above", "cost above the best (ratio less one)", ".2~%", drawn["above"])
+    return _profile(drawn, look, x, "")
+
+
+def _profile(drawn: pd.DataFrame, look: Look, x: Any, panels: str) -> Spec:
     chart = _chart(look, panels).encode(
-        x=_log("ratio", title, ".4~g", table) if is_long else x,
+        x=x,
         y=alt.Y("share:Q", title="share of problems", scale=_share(), axis=alt.Axis(format="~%")),
-        tooltip=["solver:N", _tip("ratio", ".4~g"), _tip("share", ".0%")],
+        tooltip=["solver:N", _tip("ratio", ",.6~r"), _tip("share", ".0%")],
     )
     line = chart.mark_line(interpolate="step-after", strokeWidth=2)
     points = _points(chart.transform_filter("datum.share > 0"), look)
     layers = _with_solvers(look, line.encode(strokeDash=_dashes(look)), points)
-    return _finished(layers, table, look, panels)
+    return _finished(layers, drawn, look, panels)
 
 
 def gap_curves(table: pd.DataFrame, look: Look) -> Spec | None:
     """Draw gap over time (`gridopt.bench.progress.curves`): median, and band of all runs."""
-    drawn = table[np.isfinite(table["gap"])].copy()
+    drawn = _finite(table, "gap")
     if drawn.empty:
         return None
     for name in ("gap", "low", "high"):
         drawn[name] = drawn[name].clip(lower=LEAST_GAP).where(np.isfinite(drawn[name]))
     drawn["time_s"] = drawn["time_s"].clip(lower=LEAST_S)
     drawn["is_last"] = ~drawn.duplicated(["problem", "solver"], keep="last")
-    chart = _chart(look, "problem").encode(x=_log("time_s", "seconds", ".3~g", drawn))
+    chart = _chart(look, "problem").encode(x=_log("time_s", "seconds", ",.3~r", drawn["time_s"]))
     tips = ["solver:N", _tip("time_s", ".3~s"), _tip("gap", ".3~%"), _tip("high", ".3~%")]
     title = "gap to the best bound"
-    low, gap = (_log(it, title, ".2~%", drawn, alt.Y) for it in ("low", "gap"))
+    levels = drawn[["gap", "low", "high"]]
+    low, gap = (_log(it, title, ".2~%", levels, alt.Y) for it in ("low", "gap"))
     step = "step-after"
     band = chart.mark_area(interpolate=step, opacity=0.15).encode(y=low, y2="high:Q")
     line = chart.mark_line(interpolate=step, strokeWidth=2).encode(
@@ -136,7 +143,7 @@ def gap_curves(table: pd.DataFrame, look: Look) -> Spec | None:
 
 def beside_milp(table: pd.DataFrame, look: Look) -> Spec | None:
     """Draw gaps against the baseline's at the same time (`gridopt.bench.progress.beside_milp`)."""
-    drawn = table[np.isfinite(table["gap"]) & np.isfinite(table["milp_gap"])].copy()
+    drawn = _finite(table, "gap", "milp_gap")
     if drawn.empty:
         return None
     both = ["gap", "milp_gap"]
@@ -158,7 +165,7 @@ def beside_milp(table: pd.DataFrame, look: Look) -> Spec | None:
 
 def time_to_solution(table: pd.DataFrame, look: Look) -> Spec | None:
     """Draw TTS(99) with its interval (`gridopt.bench.progress.success`)."""
-    drawn = table[(table["trials"] > 0) & (table["low_s"] > 0.0)].copy()
+    drawn = _finite(table, "low_s").query("trials > 0 and low_s > 0")
     if drawn.empty:
         return None
     drawn["row"] = drawn["solver"] + ", " + drawn["of"]
@@ -171,7 +178,7 @@ def time_to_solution(table: pd.DataFrame, look: Look) -> Spec | None:
     spans = drawn[["from_s", "to_s"]]
 
     def seconds(field: str) -> Any:
-        return _log(field, "seconds until 99 % sure", ".3~g", spans)
+        return _log(field, "seconds", ",.3~r", spans)
 
     chart = _chart(look, "problem").encode(y=alt.Y("row:N", title=None, axis=_names()))
     tips = ["solver:N", "of:N", _tip("share", ".1%"), _tip("tts_s", ".3~s"), _tip("low_s", ".3~s")]
@@ -183,7 +190,7 @@ def time_to_solution(table: pd.DataFrame, look: Look) -> Spec | None:
         x=seconds("at_s"), text="says:N", tooltip=tips
     )
     layers = _with_solvers(look, span, points, text)
-    return _finished(layers, drawn, look, "problem", rows=ROW_HEIGHT)
+    return _finished(layers, drawn, look, "problem", _height(drawn, "row"))
 
 
 def feasibility(table: pd.DataFrame, look: Look) -> Spec | None:
@@ -200,12 +207,12 @@ def feasibility(table: pd.DataFrame, look: Look) -> Spec | None:
     shade = alt.Opacity("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0.03, 0.6]))
     cells = chart.mark_rect(cornerRadius=2).encode(color=is_good, opacity=shade)
     text = chart.mark_text(color=look.ink).encode(text=alt.Text("share:Q", format=".0%"))
-    return _finished(alt.layer(cells, text), table, look, "problem", rows=ROW_HEIGHT)
+    return _finished(alt.layer(cells, text), table, look, "problem", _height(table, "solver"))
 
 
 def ablation(table: pd.DataFrame, look: Look) -> Spec | None:
     """Draw what each sampler makes of the prices' gap (`gridopt.bench.analysis.ablation`)."""
-    drawn = table[np.isfinite(table["gap"])].copy()
+    drawn = _finite(table, "gap")
     if drawn.empty:
         return None
     drawn["row"] = drawn["sampler"] + drawn["setting"].map(
@@ -220,14 +227,13 @@ def ablation(table: pd.DataFrame, look: Look) -> Spec | None:
     )
 
     def across(field: str) -> Any:
-        title = "gap to the best bound: | prices alone, ● with the sampler"
-        return _log(field, title, ".2~%", drawn[both])
+        return _log(field, "gap to the best bound", ".2~%", drawn[both])
 
     rule = chart.mark_rule(color=PLAIN, opacity=0.5).encode(x=across("null_gap"), x2="gap:Q")
     null = chart.mark_tick(color=look.ink, thickness=2).encode(x=across("null_gap"))
     points = chart.mark_point(filled=True, size=90, opacity=1, color=PLAIN)
     layers = alt.layer(rule, null, points.encode(x=across("gap")))
-    return _finished(layers, drawn, look, "problem", rows=ROW_HEIGHT)
+    return _finished(layers, drawn, look, "problem", _height(drawn, "row"))
 
 
 def errors(table: pd.DataFrame, look: Look) -> Spec | None:
@@ -255,7 +261,8 @@ def errors(table: pd.DataFrame, look: Look) -> Spec | None:
     nothing = chart.mark_text(align="right", text="nothing feasible", dx=-2, fontSize=10)
     nothing = nothing.transform_filter("datum.none").encode(x=alt.value("width"))
     layers = alt.layer(points.transform_filter("!datum.none"), nothing)
-    return _finished(layers, drawn, look, "problem", rows=LANE_HEIGHT)
+    height = _height(drawn, "solver", max(LANE_HEIGHT * len(stages), ROW_HEIGHT))
+    return _finished(layers, drawn, look, "problem", height)
 
 
 def stage_marks() -> tuple[Mark, ...]:
@@ -274,8 +281,9 @@ def png(spec: Spec) -> bytes:
 
 
 def javascript() -> str:
-    """Return Vega, Vega-Lite and vega-embed as one script, which sets ``window.vegaEmbed``."""
-    return str(vl_convert.javascript_bundle())
+    """Return Vega, Vega-Lite and vega-embed as one script for a page; it sets ``vegaEmbed``."""
+    script = str(vl_convert.javascript_bundle())
+    return script.replace("</script", "<\\/script")  # which would end the page's element
 
 
 def _chart(look: Look, panels: str = "", by_solver: bool = True) -> alt.Chart:
@@ -314,36 +322,49 @@ def _finished(
     table: pd.DataFrame,
     look: Look,
     panels: str = "",
-    rows: int | None = None,
+    height: int = HEIGHT,
 ) -> Spec:
     """Return the specification, with data, size, parameters and panels (by a column)."""
-    plain = table.astype(object).where(table.notna() & ~table.isin([np.inf, -np.inf]), None)
-    data = alt.Data(values=plain.to_dict("records"))
+    data = alt.NamedData(name="later")  # a schema need not be asked whether records are data
     names = list(dict.fromkeys(table[panels])) if panels else []
-    height = HEIGHT if rows is None else alt.Step(rows)
     found: Any
     if not look.printed:
         shown = alt.param(name="shown", value=list(look.solvers))
         panel = [alt.param(name="panel", value=names[0])] if panels else []
         chart = chart.properties(data=data, width="container", height=height)
-        fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-        found = chart.add_params(shown, *panel).properties(autosize=fit)
+        found = chart.add_params(shown, *panel)
     elif panels:
         facet = alt.Facet(f"{panels}:N", title=None, sort=names)
         chart = chart.properties(width=PANEL_WIDTH, height=height)
         found = chart.facet(facet, data=data, columns=2).resolve_scale(x="independent")
-        found = found.resolve_scale(y="independent") if rows else found
+        found = found.resolve_scale(y="independent") if height != HEIGHT else found
     else:
         found = chart.properties(data=data, width=1.5 * PANEL_WIDTH, height=height)
-    found = found.properties(usermeta={"panels": names})
-    return dict(found.configure(**_config(look)).to_dict())
+    spec = found.properties(usermeta={"panels": names}).configure(**_config(look)).to_dict()
+    return {**spec, "data": {"values": [_record(row) for row in table.to_dict("records")]}}
+
+
+def _record(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return JSON values: six digits, and nothing in place of what is infinite or missing."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float):
+            return float(f"{value:.6g}") if np.isfinite(value) else None
+        return value
+
+    return {str(name): plain(value) for name, value in row.items()}
+
+
+def _height(table: pd.DataFrame, rows: str, row_height: int = ROW_HEIGHT) -> int:
+    """Return the height of the panel with the most rows."""
+    return row_height * int(table.groupby("problem")[rows].nunique().max())
 
 
 def _config(look: Look) -> dict[str, Any]:
     ink = look.ink
     return {
         "background": "white" if look.printed else "transparent",
-        "font": "sans-serif" if look.printed else "inherit",
+        "font": "sans-serif" if look.printed else PAGE_FONT,
         "aria": False,  # the page's caption and table tell it; hundreds of marks would not
         "axis": {
             "labelColor": ink,
@@ -377,12 +398,11 @@ def _share() -> alt.Scale:
 
 
 def _log(
-    field: str, title: str, form: str, table: pd.DataFrame, channel: type[alt.X | alt.Y] = alt.X
+    field: str, title: str, form: str, values: Any, channel: type[alt.X | alt.Y] = alt.X
 ) -> Any:
-    """Return a logarithmic axis whose lines are few and round."""
-    numbers = table.select_dtypes("number").to_numpy() if field not in table else table[field]
-    axis = alt.Axis(format=form, values=_ticks(np.asarray(numbers, dtype=float)))
-    scale = alt.Scale(type="log", nice=False)
+    """Return a logarithmic axis whose lines are few and round, for values in that range."""
+    axis = alt.Axis(format=form, values=_ticks(np.asarray(values, dtype=float)))
+    scale = alt.Scale(type="log", nice=False, padding=PADDING)
     return channel(f"{field}:Q", title=title, scale=scale, axis=axis)
 
 
@@ -395,6 +415,11 @@ def _ticks(values: FloatArray) -> list[float]:
     steps = (1.0, 2.0, 5.0) if last - first <= FEW_DECADES else (1.0,)
     decades = 10.0 ** np.arange(first, last + 1)
     return [float(f"{step * decade:.1g}") for decade in decades for step in steps]
+
+
+def _finite(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return the rows with finite numbers in these columns."""
+    return table[np.isfinite(table[list(names)].astype(float)).all(axis=1)].copy()
 
 
 def _tip(field: str, form: str) -> alt.Tooltip:

@@ -56,7 +56,10 @@ def refuted_feasibility(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]
     """Find answers that are said to be feasible and are not."""
     for solver, group in _solvers(runs[runs["claimed_feasible"].eq(True) & ~runs["feasible"]]):
         worst = next((text for text in group["worst_violation"] if text), "no plan was given")
-        yield f"{solver} claims a feasible plan in {_runs(group)}; the verifier: {worst}", group
+        yield (
+            f"{solver} claims a feasible plan in {_share(group, runs)}; the verifier: {worst}",
+            group,
+        )
 
 
 def refuted_cost(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -66,7 +69,10 @@ def refuted_cost(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for solver, group in _solvers(wrong):
         worst = group.loc[(group["claimed_cost"] - group["cost"]).abs().idxmax()]
         claimed, true = _money(worst["claimed_cost"]), _money(worst["cost"])
-        yield f"{solver} claims a cost of {claimed} $; it is {true} $ ({_runs(group)})", group
+        yield (
+            f"{solver} claims a cost of {claimed} $; it is {true} $ ({_share(group, runs)})",
+            group,
+        )
 
 
 def refuted_bound(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -100,8 +106,8 @@ def gap_above_difference(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame
         tolerance = pair["gap_tolerance"].max()
         if TOLERANCE < difference < tolerance:
             yield (
-                f"{best} is {difference:.2g} below {solver}, but {_names(pair)} stopped at a gap "
-                f"of {tolerance:g}: this ranks nobody",
+                f"{best} is {100 * difference:.2g} % below {solver}, but {_names(pair)} stopped at "
+                f"a gap of {100 * tolerance:g} %: this ranks nobody",
                 pair,
             )
 
@@ -120,7 +126,10 @@ def overtime(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for solver, group in _solvers(runs[late]):
         worst = group.loc[group["solve_s"].idxmax()]
         took, limit = worst["solve_s"], worst["time_limit_s"]
-        yield f"{solver} took {took:.3g} s with a limit of {limit:g} s ({_runs(group)})", group
+        yield (
+            f"{solver} took {took:.3g} s with a limit of {limit:g} s ({_share(group, runs)})",
+            group,
+        )
 
 
 def different_machines(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -175,7 +184,7 @@ def repair_does_the_work(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame
     """Find answers none of whose reads is feasible as sampled."""
     nothing = (runs["raw_feasible_share"] == 0.0) & runs["feasible"]
     for solver, group in _solvers(runs[nothing]):
-        text = f"{solver}: no read is feasible as sampled ({_runs(group)})"
+        text = f"{solver}: no read is feasible as sampled ({_share(group, runs)})"
         yield f"{text}; the plan is the work of re-dispatch and repair", group
 
 
@@ -183,7 +192,10 @@ def coins_as_good(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Find samplers that fair coins, re-dispatched alike, equal."""
     level = runs["cost"] + TOLERANCE * runs["cost"].abs()
     for solver, group in _solvers(runs[runs["feasible"] & (runs["control_cost"] <= level)]):
-        yield f"{solver} is no better than fair coins re-dispatched alike ({_runs(group)})", group
+        yield (
+            f"{solver} is no better than fair coins re-dispatched alike ({_share(group, runs)})",
+            group,
+        )
 
 
 def prices_as_good(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -192,7 +204,10 @@ def prices_as_good(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     sampled = own[own["solver_options"].map(sampler_of) != "none"]
     level = sampled["cost"] + TOLERANCE * sampled["cost"].abs()
     for solver, group in _solvers(sampled[sampled["null_cost"] <= level]):
-        yield f"{solver} is no better than its prices without a sampler ({_runs(group)})", group
+        yield (
+            f"{solver} is no better than its prices without a sampler ({_share(group, runs)})",
+            group,
+        )
 
 
 def no_milp(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -304,8 +319,9 @@ def _solvers(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(solver), group
 
 
-def _runs(group: pd.DataFrame) -> str:
-    return "one run" if len(group) == 1 else f"{len(group)} runs"
+def _share(group: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Return how many of a solver's runs it concerns."""
+    return f"{len(group)} of {(runs['solver'] == group['solver'].iloc[0]).sum()} runs"
 
 
 def _names(group: pd.DataFrame) -> str:

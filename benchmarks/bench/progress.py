@@ -22,8 +22,8 @@ GAPS = (0.01, 0.005, 0.001)
 SHORTEST_S = 1e-3
 """Times below are no more than the clock's noise."""
 
-MOST_POINTS = 120
-"""Points of a curve."""
+MOST_POINTS, LEAST_POINTS, ALL_POINTS = 120, 12, 6000
+"""Points of a curve: at most, at least however many curves there are, and of all together."""
 
 SUCCESS_GAP = 1e-3
 """Relative distance from the optimum within which a run succeeds."""
@@ -51,6 +51,7 @@ def steps(run: Any) -> Steps:
     Parameters
     ----------
     run : row of `prepared`
+        With `trace`, `finished_s`, `cost` and `bound`.
     """
     trace = run.trace if isinstance(run.trace, list) else []
     own = run.bound if np.isfinite(run.bound) else -np.inf
@@ -67,6 +68,12 @@ def steps(run: Any) -> Steps:
     time_s, cost, bound = np.array(moments, dtype=float).T
     bound = np.minimum(np.maximum.accumulate(bound), own)
     return Steps(time_s, np.minimum.accumulate(cost), bound)
+
+
+def _courses(runs: pd.DataFrame) -> list[Steps]:
+    """Return the steps of each run."""
+    needed = runs[["trace", "finished_s", "cost", "bound"]]
+    return [steps(run) for run in needed.itertuples()]
 
 
 def _number(step: Any, name: str, missing: float) -> float:
@@ -90,8 +97,10 @@ def time_to_gap(found: Steps, bound: float, gap: float) -> float:
 def times_to_gaps(runs: pd.DataFrame, gaps: tuple[float, ...] = GAPS) -> pd.DataFrame:
     """Return for each run the seconds to each gap: problem, solver, seed, gap, time_s."""
     rows = [
-        (run.problem, run.solver, run.seed, gap, time_to_gap(steps(run), run.best_bound, gap))
-        for run in runs.itertuples()
+        (problem, solver, seed, gap, time_to_gap(found, bound, gap))
+        for problem, solver, seed, bound, found in zip(
+            *(runs[name] for name in (*BY, "seed", "best_bound")), _courses(runs), strict=True
+        )
         for gap in gaps
     ]
     return pd.DataFrame(rows, columns=[*BY, "seed", "gap", "time_s"])
@@ -104,25 +113,28 @@ def curves(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         problem, solver, time_s, gap, low, high; a row where one of them changes, at most
-        `MOST_POINTS` a curve; inf where fewer than half of the runs have a plan.
+        `MOST_POINTS` a curve, fewer where there are many; inf where fewer than half of the runs have a plan.
     """
+    n_curves = len(runs[BY].drop_duplicates())
+    most = int(np.clip(ALL_POINTS // n_curves, LEAST_POINTS, MOST_POINTS))
     tables = [
-        _curve(group).assign(problem=problem, solver=solver)
+        _curve(group, most).assign(problem=problem, solver=solver)
         for (problem, solver), group in runs.groupby(BY, sort=False)
     ]
     return pd.concat(tables, ignore_index=True)[[*BY, "time_s", "gap", "low", "high"]]
 
 
-def _curve(group: pd.DataFrame) -> pd.DataFrame:
-    found = [steps(run) for run in group.itertuples()]
+def _curve(group: pd.DataFrame, most: int) -> pd.DataFrame:
+    found = _courses(group)
     bound = float(group["best_bound"].iloc[0])
     times = np.unique(np.concatenate([each.time_s for each in found]))
     times = times[np.isfinite(times)]
     if not len(times):
         return pd.DataFrame(columns=["time_s", "gap", "low", "high"], dtype=float)
-    if len(times) > MOST_POINTS:
-        first = max(times[0], SHORTEST_S)
-        times = np.unique([times[0], *np.geomspace(first, times[-1], MOST_POINTS - 1)])
+    if len(times) > most:
+        # of the real moments those nearest to a logarithmic grid, the first and last among them
+        grid = np.geomspace(max(times[0], SHORTEST_S), max(times[-1], SHORTEST_S), most)
+        times = times[np.unique(np.searchsorted(times, grid).clip(max=len(times) - 1))]
     gaps = np.array([gap_at(each, bound, times) for each in found])
     middle, low, high = np.median(gaps, axis=0), gaps.min(axis=0), gaps.max(axis=0)
     table = pd.DataFrame({"time_s": times, "gap": middle, "low": low, "high": high})
@@ -237,7 +249,9 @@ def time_to_solution(
     n = data.shape[1]
     if n >= LEAST_RESAMPLED and 0 < whole.successes < whole.reads:
         picks = np.random.default_rng(seed).integers(0, n, (RESAMPLES, n))
-        again = [_pooled(data[:, pick]).tts_s()[0] for pick in picks]
+        again = [
+            Success(round(k), round(m), s / m).tts_s()[0] for k, m, s in data[:, picks].sum(2).T
+        ]
         ends = [(1.0 - INTERVAL) / 2.0, (1.0 + INTERVAL) / 2.0]
         low_s, high_s = (float(end) for end in np.quantile(again, ends, method="inverted_cdf"))
     return whole.probability, whole.reads, tts_s, low_s, high_s
@@ -260,7 +274,7 @@ def beside_milp(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for problem, group in runs.groupby("problem", sort=False):
         for milp, base in group[group["solver_name"] == MILP].groupby("solver", sort=False):
-            found = [steps(run) for run in base.itertuples()]
+            found = _courses(base)
             for solver, others in group[group["solver_name"] != MILP].groupby("solver", sort=False):
                 at = median(others["finished_s"])
                 if np.isfinite(at):

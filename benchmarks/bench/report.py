@@ -19,8 +19,8 @@ from gridopt.errors import Issue, StudyError
 from gridopt.outputs import check_folder, replaced
 from gridopt.pages.rendering import render
 
-MOST_ROWS = 2000
-"""Runs that the page lists; figures and summaries are of all of them."""
+MOST_ROWS = 500
+"""Rows of a table of the page; figures are of all, and files have all."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,10 @@ def rendered(runs: pd.DataFrame, found: list[Concern], command: str) -> str:
         figures=figures_of(runs, printed=False),
         summary=_summary(runs),
         runs=_runs(runs),
-        n_runs=len(runs),
+        most_rows=MOST_ROWS,
         versions=_versions(runs),
         command=command,
-        bundle=Markup(charts.javascript().replace("</", "<\\/")),  # noqa: S704 - of packages
+        bundle=Markup(charts.javascript()),  # noqa: S704 - of packages, no value in it
     )
 
 
@@ -202,7 +202,7 @@ def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[F
             "of the fastest. At the left: how often it is the fastest. At the right: how often it "
             "gets there at all. Medians of all runs; what is not solved stays in the count.",
             "No run comes within 1 % of a proved bound, so that there is no time to compare.",
-            charts.profile(of_time, look, "time"),
+            charts.time_profile(of_time, look),
             tabulated(of_time, "profile_time", "Profiles of the time to a gap", tables.PROFILE),
             marks,
             "gap",
@@ -211,10 +211,10 @@ def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[F
             "profile_cost",
             "Who is cheap",
             "The same for verified cost: the share of problems on which the median run of a solver "
-            "costs at most so many times the best plan of any run. A run without a feasible plan "
+            "is at most so much above the best plan of any run. A run without a feasible plan "
             "costs infinity.",
             "No solver has a feasible plan in half of its runs of any problem.",
-            charts.profile(of_cost, look, "cost"),
+            charts.cost_profile(of_cost, look),
             tabulated(of_cost, "profile_cost", "Profiles of the cost", tables.COST_PROFILE),
             marks,
         ),
@@ -329,7 +329,7 @@ def _errors(runs: pd.DataFrame, look: Look) -> Figure:
 
 
 def _leaders(runs: pd.DataFrame) -> Table:
-    return tabulated(analysis.leaders(runs), "leaders", "The best of each problem", tables.LEADERS)
+    return tabulated(analysis.leaders(runs), "leaders", "Best cost and best bound", tables.LEADERS)
 
 
 def _summary(runs: pd.DataFrame) -> Table:
@@ -340,9 +340,8 @@ def _summary(runs: pd.DataFrame) -> Table:
 def _runs(runs: pd.DataFrame) -> Table:
     """Return the runs; those that are infeasible or went wrong say why."""
     wrong = runs["error"].where(runs["error"] != "", runs["worst_violation"])
-    shown = runs.assign(wrong=wrong).head(MOST_ROWS)
-    caption = f"{len(shown)} of {len(runs)} runs, each with the command that repeats it"
-    return tabulated(shown, "runs", caption, tables.RUNS)
+    caption = "Each run with the command that repeats it"
+    return tabulated(runs.assign(wrong=wrong), "runs", caption, tables.RUNS)
 
 
 def _warned(found: list[Concern]) -> Table:

@@ -43,7 +43,7 @@ class Field(NamedTuple):
     @property
     def is_number(self) -> bool:
         """Whether it stands at the right."""
-        return self.show not in (text, code)
+        return self.show not in (text, code, yes_or_no)
 
     @property
     def is_code(self) -> bool:
@@ -141,6 +141,11 @@ def short(value: Any, _row: Any) -> Cell:
     return _number(value, "{:.3g}", NOTHING)
 
 
+def ratio(value: Any, _row: Any) -> Cell:
+    """Show a ratio near one."""
+    return _number(value, "{:.5f}", NOTHING)
+
+
 def yes_or_no(value: Any, _row: Any) -> Cell:
     """Show whether."""
     return Cell("yes" if value else "no", float(bool(value)))
@@ -151,7 +156,7 @@ def _number(value: Any, form: str, infinite: str) -> Cell:
         return Cell(NOTHING, None)
     if np.isinf(value):
         return Cell(infinite, float("1e300"))
-    return Cell(form.format(value), float(value))
+    return Cell(form.format(value), float(f"{value:.9g}"))
 
 
 LEADERS = (
@@ -272,7 +277,7 @@ PROFILE = (
 )
 COST_PROFILE = (
     Field("solver", "solver", text),
-    Field("ratio", "within a ratio of", lambda value, row: _number(value, "{:.5f}", NOTHING)),
+    Field("ratio", "within a ratio of", ratio),
     Field("share", "share of problems", share),
 )
 
