@@ -33,6 +33,12 @@ DECOMPOSITION, MILP = "decomposition", "highs"
 
 DEFAULT_SAMPLER = public_name(Decomposition().sampler)
 
+MOST_NAMES = 3
+"""Solvers that are named where several share the best cost."""
+
+NOT_APPLICABLE = "not_applicable"
+"""Status of a run that a solver declined."""
+
 STAGES = {
     "encoded_optimum": "encoding",
     "raw_cost": "raw reads",
@@ -262,7 +268,7 @@ def leaders(runs: pd.DataFrame) -> pd.DataFrame:
                 "runs": len(group),
                 "feasible": len(feasible),
                 "best_cost": best,
-                "best_of": ", ".join(dict.fromkeys(first["solver"])),
+                "best_of": _listed(list(dict.fromkeys(first["solver"]))),
                 "bound": group["best_bound"].iloc[0],
                 "bound_source": group["best_bound_source"].iloc[0],
                 "gap": group["best_gap"].min(),
@@ -271,23 +277,32 @@ def leaders(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _listed(names: list[str]) -> str:
+    """Return names as text, of many only the first."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} others"
+
+
 def feasibility(runs: pd.DataFrame) -> pd.DataFrame:
     """Return for each problem and solver the share of runs by what the verifier found.
 
     Returns
     -------
     DataFrame
-        problem, solver, finding (``feasible``, ``no answer``, or a rule), share, runs, violations
-        (of that rule, in all runs together).
+        problem, solver, finding (``feasible``, ``no answer``, ``declined``, or a rule), share, runs,
+        violations (of that rule, in all runs together).
     """
     rows = []
     for (problem, solver), group in runs.groupby(BY, sort=False):
         n = len(group)
         broken = group["violations"].map(lambda found: {k: v for k, v in found.items() if v})
         nothing = ~group["feasible"] & ~broken.astype(bool)
-        found: dict[str, tuple[int, int]] = {
+        declined = group["status"] == NOT_APPLICABLE
+        found = {
             "feasible": (int(group["feasible"].sum()), 0),
-            "no answer": (int(nothing.sum()), 0),
+            "no answer": (int((nothing & ~declined).sum()), 0),
+            "declined": (int(declined.sum()), 0),
         }
         for rules in broken:
             for rule, count in rules.items():
@@ -298,7 +313,9 @@ def feasibility(runs: pd.DataFrame) -> pd.DataFrame:
             for finding, (hits, violations) in found.items()
         ]
     names = ["problem", "solver", "finding", "share", "runs", "violations"]
-    return pd.DataFrame(rows, columns=names)
+    table = pd.DataFrame(rows, columns=names)
+    never = table.groupby("finding")["share"].transform("max") == 0.0
+    return table[~never | table["finding"].isin(("feasible", "no answer"))]
 
 
 def sampler_of(options: Any) -> str:
@@ -378,15 +395,25 @@ def errors(runs: pd.DataFrame) -> pd.DataFrame:
     for (problem, solver), group in sampled.groupby(BY, sort=False):
         reference = float(against.loc[problem, "reference"])
         for column, stage in STAGES.items():
-            costs = group[column].dropna() if column in _MAY_LACK else group[column].fillna(np.inf)
+            costs = _costs_of(group, column)
             if len(costs) and np.isfinite(reference):
                 value = median(excess(costs, reference))
                 rows.append((problem, solver, stage, value, str(against.loc[problem, "kind"])))
     return pd.DataFrame(rows, columns=["problem", "solver", "stage", "excess", "reference"])
 
 
-_MAY_LACK = ("encoded_optimum", "repaired_cost", "control_cost")
-"""Columns where null says that nothing was asked, not that nothing feasible was found."""
+def _costs_of(group: pd.DataFrame, column: str) -> pd.Series[float]:
+    """Return costs of a stage: inf where it has nothing feasible, left out where it has no cost.
+
+    A read of the compact form decides and has no dispatch, so that it has no cost of its own.
+    """
+    never = pd.Series(False, index=group.index)
+    lacking = {
+        "raw_cost": group["raw_feasible_share"] == 0.0,
+        "redispatch_cost": group["reads"] > 0,
+    }
+    costs = group[column].mask(group[column].isna() & lacking.get(column, never), np.inf)
+    return costs.dropna()
 
 
 def errors_apart(table: pd.DataFrame) -> pd.DataFrame:

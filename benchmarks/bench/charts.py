@@ -102,7 +102,7 @@ def cost_profile(table: pd.DataFrame, look: Look) -> Spec | None:
     if table.empty:
         return None
     drawn = table.assign(above=(table["ratio"] - 1.0).clip(lower=LEAST_GAP))
-    x = _log("above", "cost above the best (ratio less one)", ".2~%", drawn["above"])
+    x = _log("above", "cost above the best (ratio less one)", ".2~p", drawn["above"])
     return _profile(drawn, look, x, "")
 
 
@@ -128,10 +128,10 @@ def gap_curves(table: pd.DataFrame, look: Look) -> Spec | None:
     drawn["time_s"] = drawn["time_s"].clip(lower=LEAST_S)
     drawn["is_last"] = ~drawn.duplicated(["problem", "solver"], keep="last")
     chart = _chart(look, "problem").encode(x=_log("time_s", "seconds", ",.3~r", drawn["time_s"]))
-    tips = ["solver:N", _tip("time_s", ".3~s"), _tip("gap", ".3~%"), _tip("high", ".3~%")]
+    tips = ["solver:N", _tip("time_s", ".3~s"), _tip("gap", ".3~p"), _tip("high", ".3~p")]
     title = "gap to the best bound"
     levels = drawn[["gap", "low", "high"]]
-    low, gap = (_log(it, title, ".2~%", levels, alt.Y) for it in ("low", "gap"))
+    low, gap = (_log(it, title, ".2~p", levels, alt.Y) for it in ("low", "gap"))
     step = "step-after"
     band = chart.mark_area(interpolate=step, opacity=0.15).encode(y=low, y2="high:Q")
     line = chart.mark_line(interpolate=step, strokeWidth=2).encode(
@@ -150,11 +150,11 @@ def beside_milp(table: pd.DataFrame, look: Look) -> Spec | None:
     drawn[both] = drawn[both].clip(lower=LEAST_GAP)
     ends = [float(0.5 * drawn[both].to_numpy().min()), float(2.0 * drawn[both].to_numpy().max())]
     scale = alt.Scale(type="log", domain=ends, nice=False)
-    axis = alt.Axis(format=".2~%", values=_ticks(np.array(ends)))
+    axis = alt.Axis(format=".2~p", values=_ticks(np.array(ends)))
     x = alt.X("milp_gap:Q", title="gap of the MILP by then", scale=scale, axis=axis)
     y = alt.Y("gap:Q", title="gap of the solver", scale=scale, axis=axis)
-    tips = ["problem:N", "solver:N", "milp:N", _tip("time_s", ".3~s"), _tip("gap", ".3~%")]
-    points = _points(_chart(look), look).encode(x=x, y=y, tooltip=[*tips, _tip("milp_gap", ".3~%")])
+    tips = ["problem:N", "solver:N", "milp:N", _tip("time_s", ".3~s"), _tip("gap", ".3~p")]
+    points = _points(_chart(look), look).encode(x=x, y=y, tooltip=[*tips, _tip("milp_gap", ".3~p")])
     corners = alt.Data(values=[{"at": end} for end in ends])
     diagonal = alt.Chart(corners).mark_line(
         color=look.ink, strokeDash=[4, 4], strokeWidth=1, tooltip=None
@@ -223,11 +223,11 @@ def ablation(table: pd.DataFrame, look: Look) -> Spec | None:
     order = alt.EncodingSortField("gap", order="ascending")
     chart = _chart(look, "problem", by_solver=False).encode(
         y=alt.Y("row:N", title=None, sort=order, axis=_names()),
-        tooltip=["sampler:N", "setting:N", _tip("gap", ".3~%"), _tip("null_gap", ".3~%")],
+        tooltip=["sampler:N", "setting:N", _tip("gap", ".3~p"), _tip("null_gap", ".3~p")],
     )
 
     def across(field: str) -> Any:
-        return _log(field, "gap to the best bound", ".2~%", drawn[both])
+        return _log(field, "gap to the best bound", ".2~p", drawn[both])
 
     rule = chart.mark_rule(color=PLAIN, opacity=0.5).encode(x=across("null_gap"), x2="gap:Q")
     null = chart.mark_tick(color=look.ink, thickness=2).encode(x=across("null_gap"))
@@ -252,10 +252,10 @@ def errors(table: pd.DataFrame, look: Look) -> Spec | None:
         y=alt.Y("solver:N", title=None, axis=_names(grid=True)),
         yOffset=alt.YOffset("stage:N", sort=stages, scale=alt.Scale(domain=stages)),
         color=alt.Color("stage:N", scale=color, legend=legend, title=None),
-        tooltip=["solver:N", "stage:N", _tip("excess", ".3~%"), "reference:N"],
+        tooltip=["solver:N", "stage:N", _tip("excess", ".3~p"), "reference:N"],
     )
     points = chart.mark_point(filled=True, size=70, opacity=1).encode(
-        x=_log("at", "above the reference", ".2~%", drawn[["at"]]),
+        x=_log("at", "above the reference", ".2~p", drawn[["at"]]),
         shape=alt.Shape("stage:N", scale=shape, legend=legend, title=None),
     )
     nothing = chart.mark_text(align="right", text="nothing feasible", dx=-2, fontSize=10)

@@ -86,6 +86,12 @@ def refuted_bound(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield f"{solver} says {bound} $ is a bound; a verified plan costs {_money(best)} $", group
 
 
+def no_plan(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Find problems for which nobody has a feasible plan."""
+    if not runs["feasible"].any():
+        yield "no run has a feasible plan: there is nothing to compare", runs
+
+
 def no_bound(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Find problems for which nobody proved a bound."""
     if not np.isfinite(runs["best_bound"].iloc[0]):
@@ -173,11 +179,12 @@ def best_of_many(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def unequal_seeds(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Find solvers with different numbers of seeds."""
-    seeds = runs.groupby("solver", sort=False)["seed"].nunique()
+    """Find solvers that draw at random and have different numbers of seeds."""
+    sampled = runs[(runs["reads"] > 0) | (runs["solver_name"] == DECOMPOSITION)]
+    seeds = sampled.groupby("solver", sort=False)["seed"].nunique()
     if len(set(seeds)) > 1:
         told = ", ".join(f"{solver} {number}" for solver, number in seeds.items())
-        yield f"numbers of seeds differ: {told}", runs
+        yield f"numbers of seeds differ: {told}", sampled
 
 
 def repair_does_the_work(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -237,6 +244,7 @@ GUARDS: dict[str, Guard] = {
     "refuted: feasible": refuted_feasibility,
     "refuted: cost": refuted_cost,
     "refuted: bound": refuted_bound,
+    "no plan": no_plan,
     "no bound": no_bound,
     "within the gap tolerance": gap_above_difference,
     "time limits": unequal_time_limits,
@@ -264,6 +272,7 @@ REASONS = {
     "model that leaves something out.",
     "refuted: bound": "A verified plan is cheaper than what is said to be a lower bound, so that "
     "no gap made with it holds.",
+    "no plan": "Solvers that find nothing cannot be told apart by what they find.",
     "no bound": "Without a proved bound nobody knows how far the best plan is from the optimum.",
     "within the gap tolerance": "A solver that stops at a gap did not look for more: a difference "
     "below its tolerance says nothing.",

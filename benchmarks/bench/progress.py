@@ -13,7 +13,15 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray
-from gridopt.bench.analysis import BY, MILP, TOLERANCE, median, references, relative_gaps
+from gridopt.bench.analysis import (
+    BY,
+    MILP,
+    NOT_APPLICABLE,
+    TOLERANCE,
+    median,
+    references,
+    relative_gaps,
+)
 from gridopt.sampling.success import INTERVAL, Success
 
 GAPS = (0.01, 0.005, 0.001)
@@ -113,7 +121,8 @@ def curves(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         problem, solver, time_s, gap, low, high; a row where one of them changes, at most
-        `MOST_POINTS` a curve, fewer where there are many; inf where fewer than half of the runs have a plan.
+        `MOST_POINTS` a curve, fewer where there are many; inf where fewer than half of the runs
+        have a plan.
     """
     n_curves = len(runs[BY].drop_duplicates())
     most = int(np.clip(ALL_POINTS // n_curves, LEAST_POINTS, MOST_POINTS))
@@ -203,7 +212,8 @@ def success(runs: pd.DataFrame) -> pd.DataFrame:
     """
     against = references(runs)
     rows = []
-    for (problem, solver), group in runs.groupby(BY, sort=False):
+    begun = runs[runs["status"] != NOT_APPLICABLE]
+    for (problem, solver), group in begun.groupby(BY, sort=False):
         target, kind = against.loc[problem, "reference"], against.loc[problem, "kind"]
         if np.isfinite(target):
             reached = group["cost"] <= target + max(SUCCESS_GAP, TOLERANCE) * abs(target)

@@ -184,14 +184,14 @@ def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[F
     times = progress.times_to_gaps(runs)
     drawn = []
     for gap, group in times.groupby("gap", sort=False):
-        if np.isfinite(group["time_s"]).any():
+        if np.isfinite(group["time_s"]).any() and len(marks) > 1:
             ratios = progress.time_ratios(progress.by_problem(group, "time_s"))
             drawn.append(progress.profile(ratios).assign(panel=f"{100 * float(gap):g} %"))
     names = ["solver", "ratio", "share", "panel"]
     of_time = pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=names)
     costs = progress.by_problem(runs, "cost")
     of_cost = pd.DataFrame(columns=names[:-1])
-    if np.isfinite(costs.to_numpy()).any():
+    if np.isfinite(costs.to_numpy()).any() and len(marks) > 1:
         of_cost = progress.profile(progress.cost_ratios(costs))
     return [
         Figure(
@@ -201,7 +201,7 @@ def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[F
             "comes within the gap to the best known bound, in at most so many times the seconds "
             "of the fastest. At the left: how often it is the fastest. At the right: how often it "
             "gets there at all. Medians of all runs; what is not solved stays in the count.",
-            "No run comes within 1 % of a proved bound, so that there is no time to compare.",
+            "A profile compares two solvers or more, of which one comes within 1 % of a bound.",
             charts.time_profile(of_time, look),
             tabulated(of_time, "profile_time", "Profiles of the time to a gap", tables.PROFILE),
             marks,
@@ -213,7 +213,8 @@ def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[F
             "The same for verified cost: the share of problems on which the median run of a solver "
             "is at most so much above the best plan of any run. A run without a feasible plan "
             "costs infinity.",
-            "No solver has a feasible plan in half of its runs of any problem.",
+            "A profile compares two solvers or more, of which one has a feasible plan in half of its "
+            "runs of a problem.",
             charts.cost_profile(of_cost, look),
             tabulated(of_cost, "profile_cost", "Profiles of the cost", tables.COST_PROFILE),
             marks,
@@ -252,8 +253,8 @@ def _beside_milp(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> Fig
         "Beside mixed-integer programming",
         "Each solver's gap against the gap that HiGHS, on the mixed-integer program, had after the "
         "same wall time. Below the dashed line a solver is ahead of it; above, behind. Medians.",
-        "There is no run of the solver highs on the same problem, or nobody has both a plan and a "
-        "bound at the same time.",
+        "That takes a run of highs and one of another solver on the same problem, both with a plan "
+        "by then, and a bound.",
         charts.beside_milp(beside, look),
         tabulated(
             beside, "beside_milp", "Gaps beside the baseline's at the same time", tables.MILP
@@ -286,7 +287,8 @@ def _feasibility(runs: pd.DataFrame, look: Look) -> Figure:
         "feasibility",
         "Which rules are broken",
         "Share of the runs by what our verifier finds in the final plan, from the data alone: "
-        "feasible, no plan at all, or a rule that is broken (a run may break several).",
+        "feasible, no plan at all, declined by the solver, or a rule that is broken (a run may "
+        "break several).",
         "",
         charts.feasibility(found, look),
         tabulated(found, "feasibility", "Feasibility by rule", tables.FEASIBILITY),
