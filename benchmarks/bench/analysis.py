@@ -36,6 +36,9 @@ DEFAULT_SAMPLER = public_name(Decomposition().sampler)
 MOST_NAMES = 3
 """Solvers that are named where several share the best cost."""
 
+FEW_LETTERS = 8
+"""Of a fingerprint that tell data apart."""
+
 NOT_APPLICABLE = "not_applicable"
 """Status of a run that a solver declined."""
 
@@ -135,20 +138,14 @@ def _asked(options: Any) -> str:
 
 def _problems(runs: pd.DataFrame) -> pd.Series[str]:
     """Return a label for each run's problem: the case alone where that says it."""
-    parts = pd.DataFrame(
-        {
-            "case": runs["case_name"].where(runs["case_name"] != "", "unnamed"),
-            "formulation": runs["formulation"],
-            "options": runs["formulation_options"].map(_asked),
-            "data": "data " + runs["fingerprint"].str[:8],
-        }
-    )
-    key = parts.assign(data=runs["fingerprint"]).agg("\x00".join, axis=1)
-    label = parts["case"]
-    for name in ("formulation", "options", "data"):
-        several = key.groupby(label).transform("nunique") > 1
-        longer = label + " · " + parts[name]
-        label = longer.where(several & (parts[name] != ""), label)
+    label = runs["case_name"].where(runs["case_name"] != "", "unnamed")
+    for part in (
+        runs["formulation"],
+        runs["formulation_options"].map(_asked),
+        "data " + runs["fingerprint"].str[:FEW_LETTERS],
+    ):
+        several = part.groupby(label).transform("nunique") > 1
+        label = (label + " · " + part).where(several & (part != ""), label)
     return label
 
 
@@ -290,7 +287,7 @@ def feasibility(runs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        problem, solver, finding (``feasible``, ``no answer``, ``declined``, or a rule), share, runs,
+        problem, solver, finding (``feasible``, ``no answer``, ``declined`` or a rule), share, runs,
         violations (of that rule, in all runs together).
     """
     rows = []
@@ -447,7 +444,7 @@ def errors_apart(table: pd.DataFrame) -> pd.DataFrame:
             "sampler": raw - wide["encoding"].fillna(0.0),
             "redispatch": (raw - mended).where(np.isfinite(raw)),
             "repair": (mended - last).where(np.isfinite(mended)),
-            "left": np.minimum(raw, last),
+            "left": np.fmin(raw, last),
             "coins": wide["fair coins"],
         }
     return pd.DataFrame(parts).reset_index()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -280,6 +281,7 @@ def png(spec: Spec) -> bytes:
     return bytes(vl_convert.vegalite_to_png(json.dumps(spec), scale=PRINTED_SCALE))
 
 
+@cache
 def javascript() -> str:
     """Return Vega, Vega-Lite and vega-embed as one script for a page; it sets ``vegaEmbed``."""
     script = str(vl_convert.javascript_bundle())

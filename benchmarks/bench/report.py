@@ -213,8 +213,8 @@ def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[F
             "The same for verified cost: the share of problems on which the median run of a solver "
             "is at most so much above the best plan of any run. A run without a feasible plan "
             "costs infinity.",
-            "A profile compares two solvers or more, of which one has a feasible plan in half of its "
-            "runs of a problem.",
+            "A profile compares two solvers or more, of which one has a feasible plan in half of "
+            "its runs of a problem.",
             charts.cost_profile(of_cost, look),
             tabulated(of_cost, "profile_cost", "Profiles of the cost", tables.COST_PROFILE),
             marks,
