@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -366,15 +366,29 @@ def _setting(options: Any) -> str:
     return ", ".join(f"{name} {rest[name]}" for name in sorted(rest))
 
 
-def references(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return by problem what costs are measured against, and what that is.
+class Reference(NamedTuple):
+    """What the costs of a problem are measured against, and what that is."""
 
-    The optimum where a run knows it; else the best verified cost, which may be above the optimum.
+    cost: float
+    kind: str
+
+
+def references(runs: pd.DataFrame) -> dict[str, Reference]:
+    """Return the reference of each problem.
+
+    The optimum where a run knows it and no verified cost is below it; else the best verified cost,
+    which may be above the optimum.
     """
-    known = runs.groupby("problem", sort=False)["known_optimum"].min()
-    best = runs.groupby("problem", sort=False)["best_cost"].first()
-    kind = np.where(known.notna(), "known optimum", "best cost of these runs")
-    return pd.DataFrame({"reference": known.fillna(best), "kind": kind})
+    found = {}
+    for problem, group in runs.groupby("problem", sort=False):
+        known, best = float(group["known_optimum"].min()), float(group["best_cost"].iloc[0])
+        holds = known <= best + TOLERANCE * abs(best)  # not of NaN
+        found[str(problem)] = (
+            Reference(known, "known optimum")
+            if holds
+            else Reference(best, "best cost of these runs")
+        )
+    return found
 
 
 def errors(runs: pd.DataFrame) -> pd.DataFrame:
@@ -390,12 +404,12 @@ def errors(runs: pd.DataFrame) -> pd.DataFrame:
     against = references(runs)
     rows = []
     for (problem, solver), group in sampled.groupby(BY, sort=False):
-        reference = float(against.loc[problem, "reference"])
+        reference = against[str(problem)]
         for column, stage in STAGES.items():
             costs = _costs_of(group, column)
-            if len(costs) and np.isfinite(reference):
-                value = median(excess(costs, reference))
-                rows.append((problem, solver, stage, value, str(against.loc[problem, "kind"])))
+            if len(costs) and np.isfinite(reference.cost):
+                value = median(excess(costs, reference.cost))
+                rows.append((problem, solver, stage, value, reference.kind))
     return pd.DataFrame(rows, columns=["problem", "solver", "stage", "excess", "reference"])
 
 

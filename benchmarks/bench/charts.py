@@ -22,6 +22,9 @@ from gridopt.bench.analysis import STAGES
 
 Spec = dict[str, Any]
 
+Chart = Any
+"""Of Altair, whose types are wider than what is drawn here."""
+
 COLORS = ("#2f7ec4", "#d1632f", "#2a9168", "#b0569f", "#8f7a1f", "#6a6fd0", "#c2484f", "#4b8f9c")
 """Each about 3 : 1 at least against white and against the page's dark ground."""
 
@@ -156,8 +159,8 @@ def beside_milp(table: pd.DataFrame, look: Look) -> Spec | None:
     y = alt.Y("gap:Q", title="gap of the solver", scale=scale, axis=axis)
     tips = ["problem:N", "solver:N", "milp:N", _tip("time_s", ".3~s"), _tip("gap", ".3~p")]
     points = _points(_chart(look), look).encode(x=x, y=y, tooltip=[*tips, _tip("milp_gap", ".3~p")])
-    corners = alt.Data(values=[{"at": end} for end in ends])
-    diagonal = alt.Chart(corners).mark_line(
+    corners = pd.DataFrame({"at": ends})
+    diagonal: Chart = alt.Chart(corners).mark_line(
         color=look.ink, strokeDash=[4, 4], strokeWidth=1, tooltip=None
     )
     diagonal = diagonal.encode(x=alt.X("at:Q", scale=scale), y=alt.Y("at:Q", scale=scale))
@@ -284,13 +287,13 @@ def png(spec: Spec) -> bytes:
 @cache
 def javascript() -> str:
     """Return Vega, Vega-Lite and vega-embed as one script for a page; it sets ``vegaEmbed``."""
-    script = str(vl_convert.javascript_bundle())
-    return script.replace("</script", "<\\/script")  # which would end the page's element
+    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub has no default
+    return str(script).replace("</script", "<\\/script")  # which would end the page's element
 
 
-def _chart(look: Look, panels: str = "", by_solver: bool = True) -> alt.Chart:
+def _chart(look: Look, panels: str = "", by_solver: bool = True) -> Chart:
     """Return a chart of the data that the whole figure has, filtered by what the page sets."""
-    chart = alt.Chart()
+    chart: Chart = alt.Chart()
     if by_solver and not look.printed:
         chart = chart.transform_filter("indexof(shown, datum.solver) >= 0")
     if panels and not look.printed:
@@ -298,7 +301,7 @@ def _chart(look: Look, panels: str = "", by_solver: bool = True) -> alt.Chart:
     return chart
 
 
-def _with_solvers(look: Look, *layers: alt.Chart) -> alt.LayerChart:
+def _with_solvers(look: Look, *layers: Chart) -> Chart:
     """Color layers by solver."""
     looks = marks(look.solvers)
     scale = alt.Scale(domain=[it.name for it in looks], range=[it.color for it in looks])
@@ -306,7 +309,7 @@ def _with_solvers(look: Look, *layers: alt.Chart) -> alt.LayerChart:
     return alt.layer(*(layer.encode(color=color) for layer in layers))
 
 
-def _points(chart: alt.Chart, look: Look) -> alt.Chart:
+def _points(chart: Chart, look: Look) -> Chart:
     looks = marks(look.solvers)
     scale = alt.Scale(domain=[it.name for it in looks], range=[it.shape for it in looks])
     shape = alt.Shape("solver:N", scale=scale, title=None, legend=_legend(look))
@@ -320,7 +323,7 @@ def _dashes(look: Look) -> alt.StrokeDash:
 
 
 def _finished(
-    chart: alt.LayerChart,
+    chart: Chart,
     table: pd.DataFrame,
     look: Look,
     panels: str = "",
@@ -421,7 +424,8 @@ def _ticks(values: FloatArray) -> list[float]:
 
 def _finite(table: pd.DataFrame, *names: str) -> pd.DataFrame:
     """Return the rows with finite numbers in these columns."""
-    return table[np.isfinite(table[list(names)].astype(float)).all(axis=1)].copy()
+    finite = np.isfinite(table[list(names)].to_numpy(dtype=float)).all(axis=1)
+    return table[finite].copy()
 
 
 def _tip(field: str, form: str) -> alt.Tooltip:

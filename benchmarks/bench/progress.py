@@ -127,7 +127,7 @@ def curves(runs: pd.DataFrame) -> pd.DataFrame:
     n_curves = len(runs[BY].drop_duplicates())
     most = int(np.clip(ALL_POINTS // n_curves, LEAST_POINTS, MOST_POINTS))
     tables = [
-        _curve(group, most).assign(problem=problem, solver=solver)
+        _curve(group, most).assign(problem=str(problem), solver=str(solver))
         for (problem, solver), group in runs.groupby(BY, sort=False)
     ]
     return pd.concat(tables, ignore_index=True)[[*BY, "time_s", "gap", "low", "high"]]
@@ -214,7 +214,7 @@ def success(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     begun = runs[runs["status"] != NOT_APPLICABLE]
     for (problem, solver), group in begun.groupby(BY, sort=False):
-        target, kind = against.loc[problem, "reference"], against.loc[problem, "kind"]
+        target, kind = against[str(problem)]
         if np.isfinite(target):
             reached = group["cost"] <= target + max(SUCCESS_GAP, TOLERANCE) * abs(target)
             found = time_to_solution(reached, np.ones(len(group)), group["solving_s"])

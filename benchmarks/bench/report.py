@@ -183,10 +183,11 @@ def figures_of(runs: pd.DataFrame, printed: bool) -> list[Figure]:
 def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[Figure]:
     times = progress.times_to_gaps(runs)
     drawn = []
-    for gap, group in times.groupby("gap", sort=False):
+    for gap in progress.GAPS:
+        group = times[times["gap"] == gap]
         if np.isfinite(group["time_s"]).any() and len(marks) > 1:
             ratios = progress.time_ratios(progress.by_problem(group, "time_s"))
-            drawn.append(progress.profile(ratios).assign(panel=f"{100 * float(gap):g} %"))
+            drawn.append(progress.profile(ratios).assign(panel=f"{100 * gap:g} %"))
     names = ["solver", "ratio", "share", "panel"]
     of_time = pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=names)
     costs = progress.by_problem(runs, "cost")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from gridopt.bench.analysis import (
     feasibility,
     leaders,
     prepared,
+    references,
     relative_gaps,
     sampler_of,
     summary,
@@ -92,13 +94,14 @@ def test_medians_say_what_half_of_the_runs_reach(make_frame: MakeFrame) -> None:
     costs = [{"solver": "a", "seed": i, "cost": cost} for i, cost in enumerate((101.0, 103.0))]
     worse = [{"solver": "b", "feasible": False, "seed": i} for i in range(2)]
     runs = prepared(make_frame(*costs, *worse, {"solver": "b", "seed": 2, "bound": 100.0}))
-    table = summary(runs).set_index("solver")
+    table: Any = summary(runs).set_index("solver")
     assert table.loc["a", ["cost", "low_cost", "high_cost"]].tolist() == [102.0, 101.0, 103.0]
     assert table.loc["a", "own_gap"] == np.inf
     assert table.loc["a", "gap"] == pytest.approx((1 / 101 + 3 / 103) / 2)
     assert table.loc["b", "cost"] == np.inf
     assert table.loc["b", ["runs", "feasible"]].tolist() == [3, 1]
-    assert leaders(runs).loc[0, ["best_cost", "best_of", "gap"]].tolist() == [100.0, "b", 0.0]
+    best: Any = leaders(runs)
+    assert best.loc[0, ["best_cost", "best_of", "gap"]].tolist() == [100.0, "b", 0.0]
 
 
 def test_feasibility_by_rule(make_frame: MakeFrame) -> None:
@@ -107,7 +110,7 @@ def test_feasibility_by_rule(make_frame: MakeFrame) -> None:
     nothing = {"solver": "a", "feasible": False, "violations": None}
     declined = {**nothing, "solver": "b", "status": "not_applicable"}
     runs = prepared(make_frame(broken, both, nothing, {"solver": "a"}, declined))
-    table = feasibility(runs).set_index(["solver", "finding"])
+    table: Any = feasibility(runs).set_index(["solver", "finding"])
     assert table.loc["a", "share"].to_dict() == {
         "feasible": 0.25,
         "no answer": 0.25,
@@ -185,7 +188,14 @@ def test_a_read_without_a_cost_is_not_one_that_is_infeasible(make_frame: MakeFra
     table = errors(prepared(make_frame(compact, nothing)))
     raw = table[table["stage"] == "raw reads"]
     assert raw[["solver", "excess"]].to_numpy().tolist() == [["nothing", np.inf]]
-    apart = errors_apart(table).set_index("solver")
+    apart: Any = errors_apart(table).set_index("solver")
     assert np.isnan(apart.loc["compact", "raw"])
     assert np.isnan(apart.loc["nothing", "redispatch"])  # it began with nothing
     assert apart["left"].tolist() == [0.0, 0.0]
+
+
+def test_an_optimum_that_a_verified_cost_refutes_is_none(make_frame: MakeFrame) -> None:
+    beaten = make_frame({"solver": "a", "known_optimum": 100.4}, {"solver": "b", "cost": 101.0})
+    assert references(prepared(beaten)) == {"case": (100.0, "best cost of these runs")}
+    held = beaten.assign(known_optimum=99.0)
+    assert references(prepared(held)) == {"case": (99.0, "known optimum")}

@@ -72,6 +72,11 @@ UNFAIR: dict[str, tuple[Rows, Rows, str]] = {
         {"peer": {"peer": True, "claimed_bound": 99.8, "cost": 101.5}},
         "peer says 100.20 $ is a bound; a verified plan costs 100.00 $",
     ),
+    "refuted: optimum": (
+        {"neal": {"known_optimum": 100.4}},
+        {"neal": {"known_optimum": 100.0}},
+        "neal takes 100.40 $ for the optimum; a verified plan costs 100.00 $",
+    ),
     "no plan": (
         {name: {"feasible": False, "claimed_feasible": False} for name in FAIR},
         {name: {"feasible": False, "claimed_feasible": False} for name in ("highs", "neal")},
@@ -180,7 +185,7 @@ def test_a_qubo_that_falls_apart(make_frame: MakeFrame) -> None:
 
 
 def test_a_refuted_bound_is_no_bound(make_frame: MakeFrame) -> None:
-    changes = {"highs": {"bound": 100.2}, "decomposition": {"bound": None}}
+    changes: Rows = {"highs": {"bound": 100.2}, "decomposition": {"bound": None}}
     assert {"refuted: bound", "no bound"} <= {
         it.guard for it in found(frame_of(make_frame, changes))
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -152,7 +153,7 @@ def test_success_of_runs_and_of_reads(make_frame: MakeFrame) -> None:
             row(solver="exact", status="not_applicable", feasible=False),
         )
     )
-    table = success(runs).set_index(["solver", "of"])
+    table: Any = success(runs).set_index(["solver", "of"])
     assert table.index.tolist() == [("neal", "runs"), ("neal", "reads")]  # nothing of a refusal
     assert table.loc[("neal", "runs"), "share"] == 0.5  # 100.05 is within 0.1 %
     assert table.loc[("neal", "runs"), "tts_s"] == 70.0
