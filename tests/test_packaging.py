@@ -51,8 +51,12 @@ def expected_names() -> set[str]:
     """Return every file of the source that belongs into the wheel, under its name there."""
     data = [file for file in (ROOT / "gridopt/data").iterdir() if file.suffix in (".csv", ".md")]
     expected = {"gridopt/py.typed", *(f"gridopt/data/{file.name}" for file in data)}
-    templates = (ROOT / "gridopt/pages/templates").iterdir()
-    expected |= {f"gridopt/pages/templates/{file.name}" for file in templates}
+    for folder, target in (
+        ("gridopt/pages/templates", "gridopt/pages/templates"),
+        ("benchmarks/bench/templates", "gridopt/bench/templates"),
+        ("benchmarks/bench/suites", "gridopt/bench/suites"),
+    ):
+        expected |= {f"{target}/{file.name}" for file in (ROOT / folder).iterdir()}
     for folder, target in FOLDERS.items():
         for file in (ROOT / folder).rglob("*.py"):
             inside = file.relative_to(ROOT / folder)

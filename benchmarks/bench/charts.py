@@ -424,8 +424,8 @@ def _ticks(values: FloatArray) -> list[float]:
 
 def _finite(table: pd.DataFrame, *names: str) -> pd.DataFrame:
     """Return the rows with finite numbers in these columns."""
-    finite = np.isfinite(table[list(names)].to_numpy(dtype=float)).all(axis=1)
-    return table[finite].copy()
+    numbers = table[list(names)].to_numpy(dtype=float)
+    return pd.DataFrame(table[np.isfinite(numbers).all(axis=1)])
 
 
 def _tip(field: str, form: str) -> alt.Tooltip:

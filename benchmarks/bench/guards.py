@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def refuted_cost(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     off = (runs["claimed_cost"] - runs["cost"]).abs() > TOLERANCE * runs["cost"].abs().clip(1.0)
     wrong = runs[off & runs["feasible"] & runs["claimed_cost"].notna()]
     for solver, group in _solvers(wrong):
-        worst = group.loc[(group["claimed_cost"] - group["cost"]).abs().idxmax()]
+        worst: Any = group.loc[(group["claimed_cost"] - group["cost"]).abs().idxmax()]
         claimed, true = _money(worst["claimed_cost"]), _money(worst["cost"])
         yield (
             f"{solver} claims a cost of {claimed} $; it is {true} $ ({_share(group, runs)})",
