@@ -130,7 +130,7 @@ def rendered(runs: pd.DataFrame, found: list[Concern], command: str) -> str:
     command : str
     """
     return render(
-        "report.html.j2",
+        "benchmark.html.j2",
         "gridopt.bench",
         suites=", ".join(sorted(set(runs["suite"]) - {""})) or "without a name",
         facts=_facts(runs),
