@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gridopt.bench.columns import COLUMNS
 from gridopt.bench.runner import Local, run_suite
 from gridopt.bench.spec import read_suite
 from gridopt.bench.store import Store
@@ -211,6 +212,58 @@ def battery_modules(*names: str, **changes: object) -> BatteryModules:
 def make_modules() -> Callable[..., BatteryModules]:
     """Return `battery_modules`."""
     return battery_modules
+
+
+RUN_ROW: dict[str, Any] = {
+    "suite": "made",
+    "case_name": "case",
+    "fingerprint": "f",
+    "units": 10,
+    "distinct_units": 10,
+    "periods": 24,
+    "formulation": "unit_commitment",
+    "formulation_options": "{}",
+    "solver_options": "{}",
+    "peer": False,
+    "seed": 0,
+    "time_limit_s": 60.0,
+    "status": "done",
+    "termination": "time_limit",
+    "feasible": True,
+    "cost": 100.0,
+    "claimed_feasible": True,
+    "violations": "{}",
+    "stages_s": "{}",
+    "trace": "[]",
+    "host": "here",
+    "build_s": 0.0,
+    "solve_s": 10.0,
+}
+"""What a made-up run of a benchmark is unless said otherwise."""
+
+
+@pytest.fixture(scope="session")
+def make_frame() -> Callable[..., pd.DataFrame]:
+    """Return a function that makes a frame of made-up runs, one for each mapping of changes.
+
+    A solver's public name is its label unless given.
+    """
+
+    def make(*rows: Mapping[str, Any]) -> pd.DataFrame:
+        names = [column.name for column in COLUMNS]
+        made = [
+            {
+                **dict.fromkeys(names),
+                **RUN_ROW,
+                "run_key": f"run {number}",
+                "solver_name": row["solver"],
+                **row,
+            }
+            for number, row in enumerate(rows)
+        ]
+        return pd.DataFrame(made)[names]
+
+    return make
 
 
 BROWSER = "chromium"

@@ -457,7 +457,7 @@ def errors_apart(table: pd.DataFrame) -> pd.DataFrame:
             "raw": raw,
             "sampler": raw - wide["encoding"].fillna(0.0),
             "redispatch": (raw - mended).where(np.isfinite(raw)),
-            "repair": (mended - last).where(np.isfinite(mended)),
+            "repair": (mended - last).where(np.isfinite(mended) & wide["repaired"].notna()),
             "left": np.fmin(raw, last),
             "coins": wide["fair coins"],
         }

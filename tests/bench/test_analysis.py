@@ -192,6 +192,7 @@ def test_a_read_without_a_cost_is_not_one_that_is_infeasible(make_frame: MakeFra
     assert np.isnan(apart.loc["compact", "raw"])
     assert np.isnan(apart.loc["nothing", "redispatch"])  # it began with nothing
     assert apart["left"].tolist() == [0.0, 0.0]
+    assert apart["repair"].isna().all()  # nothing was repaired
 
 
 def test_an_optimum_that_a_verified_cost_refutes_is_none(make_frame: MakeFrame) -> None:
