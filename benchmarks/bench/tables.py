@@ -194,6 +194,10 @@ SUMMARY = (
     Field("largest_component", "largest part", integer),
     Field("reads", "reads", integer),
     Field("raw_feasible_share", "raw feasible", share),
+    Field("raw_cost", "raw cost $", money),
+    Field("redispatch_s", "s of re-dispatch", seconds),
+    Field("control_cost", "fair coins $", money),
+    Field("null_cost", "prices alone $", money),
     Field("successes", "reads that succeed", share),
     Field("outcome", "ended", text),
 )
