@@ -170,7 +170,8 @@ def figures_of(runs: pd.DataFrame, printed: bool) -> list[Figure]:
     look = Look(tuple(dict.fromkeys(sorted(runs["solver"]))), printed)
     marks = charts.marks(look.solvers)
     return [
-        *_profiles(runs, look, marks),
+        _time_profile(runs, look, marks),
+        _cost_profile(runs, look, marks),
         _gap_over_time(runs, look, marks),
         _beside_milp(runs, look, marks),
         _time_to_solution(runs, look, marks),
@@ -180,47 +181,47 @@ def figures_of(runs: pd.DataFrame, printed: bool) -> list[Figure]:
     ]
 
 
-def _profiles(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> list[Figure]:
+def _time_profile(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> Figure:
     times = progress.times_to_gaps(runs)
-    drawn = []
+    drawn = [pd.DataFrame(columns=["solver", "ratio", "share", "panel"])]
     for gap in progress.GAPS:
         group = times[times["gap"] == gap]
         if np.isfinite(group["time_s"]).any() and len(marks) > 1:
             ratios = progress.time_ratios(progress.by_problem(group, "time_s"))
             drawn.append(progress.profile(ratios).assign(panel=f"{100 * gap:g} %"))
-    names = ["solver", "ratio", "share", "panel"]
-    of_time = pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame(columns=names)
+    table = pd.concat(drawn[1:] or drawn, ignore_index=True)
+    return Figure(
+        "profile_time",
+        "Who is fast",
+        "Performance profiles (Dolan and Moré 2002): the share of problems on which a solver "
+        "comes within the gap to the best known bound, in at most so many times the seconds "
+        "of the fastest. At the left: how often it is the fastest. At the right: how often it "
+        "gets there at all. Medians of all runs; what is not solved stays in the count.",
+        "A profile compares two solvers or more, of which one comes within 1 % of a bound.",
+        charts.time_profile(table, look),
+        tabulated(table, "profile_time", "Profiles of the time to a gap", tables.PROFILE),
+        marks,
+        "gap",
+    )
+
+
+def _cost_profile(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> Figure:
     costs = progress.by_problem(runs, "cost")
-    of_cost = pd.DataFrame(columns=names[:-1])
+    table = pd.DataFrame(columns=["solver", "ratio", "share"])
     if np.isfinite(costs.to_numpy()).any() and len(marks) > 1:
-        of_cost = progress.profile(progress.cost_ratios(costs))
-    return [
-        Figure(
-            "profile_time",
-            "Who is fast",
-            "Performance profiles (Dolan and Moré 2002): the share of problems on which a solver "
-            "comes within the gap to the best known bound, in at most so many times the seconds "
-            "of the fastest. At the left: how often it is the fastest. At the right: how often it "
-            "gets there at all. Medians of all runs; what is not solved stays in the count.",
-            "A profile compares two solvers or more, of which one comes within 1 % of a bound.",
-            charts.time_profile(of_time, look),
-            tabulated(of_time, "profile_time", "Profiles of the time to a gap", tables.PROFILE),
-            marks,
-            "gap",
-        ),
-        Figure(
-            "profile_cost",
-            "Who is cheap",
-            "The same for verified cost: the share of problems on which the median run of a solver "
-            "is at most so much above the best plan of any run. A run without a feasible plan "
-            "costs infinity.",
-            "A profile compares two solvers or more, of which one has a feasible plan in half of "
-            "its runs of a problem.",
-            charts.cost_profile(of_cost, look),
-            tabulated(of_cost, "profile_cost", "Profiles of the cost", tables.COST_PROFILE),
-            marks,
-        ),
-    ]
+        table = progress.profile(progress.cost_ratios(costs))
+    return Figure(
+        "profile_cost",
+        "Who is cheap",
+        "The same for verified cost: the share of problems on which the median run of a solver "
+        "is at most so much above the best of all solvers' medians. A run without a feasible plan "
+        "costs infinity.",
+        "A profile compares two solvers or more, of which one has a feasible plan in half of "
+        "its runs of a problem.",
+        charts.cost_profile(table, look),
+        tabulated(table, "profile_cost", "Profiles of the cost", tables.COST_PROFILE),
+        marks,
+    )
 
 
 def _gap_over_time(runs: pd.DataFrame, look: Look, marks: tuple[Mark, ...]) -> Figure:
