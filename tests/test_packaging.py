@@ -53,6 +53,8 @@ def expected_names() -> set[str]:
     expected = {"gridopt/py.typed", *(f"gridopt/data/{file.name}" for file in data)}
     templates = (ROOT / "gridopt/pages/templates").iterdir()
     expected |= {f"gridopt/pages/templates/{file.name}" for file in templates}
+    for file in (ROOT / "benchmarks/bench/adapters").glob("*/requirements.*"):
+        expected.add(f"gridopt/bench/adapters/{file.parent.name}/{file.name}")
     for folder, target in FOLDERS.items():
         for file in (ROOT / folder).rglob("*.py"):
             inside = file.relative_to(ROOT / folder)

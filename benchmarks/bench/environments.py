@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gridopt.errors import PeerError, UnknownNameError
 
-FOLDER = Path(__file__).resolve().parent / "adapters"
+ADAPTERS = Path(__file__).resolve().parent / "adapters"
 LOCK = "requirements.lock"
 VARIABLE = "GRIDOPT_PEERS"
 """Environment variable with the folder of the environments."""
@@ -22,7 +22,7 @@ VARIABLE = "GRIDOPT_PEERS"
 
 def groups() -> tuple[str, ...]:
     """Return the groups of peers, each with an environment of its own."""
-    return tuple(sorted(lock.parent.name for lock in FOLDER.glob(f"*/{LOCK}")))
+    return tuple(sorted(lock.parent.name for lock in ADAPTERS.glob(f"*/{LOCK}")))
 
 
 def default_root() -> Path:
@@ -86,7 +86,7 @@ def _places(group: str, root: Path | None) -> tuple[Path, Path]:
     """Return where the environment is or goes, and its lock."""
     if group not in groups():
         raise UnknownNameError("group of peers", group, groups())
-    lock = FOLDER / group / LOCK
+    lock = ADAPTERS / group / LOCK
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:8]
     return ((root or default_root()) / f"{group}-{digest}").absolute(), lock
 
@@ -113,8 +113,9 @@ def _make(group: str, folder: Path, lock: Path) -> None:
         make = [uv, "venv", "--quiet", "--python", sys.executable, str(folder)]
         install = [uv, "pip", "install", "--quiet", "--python", python]
     else:
-        make = [sys.executable, "-m", "venv", str(folder)]
-        install = [python, "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
+        make = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+        install = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq"]
+        install += ["--python", python, "install"]
     for command in (make, [*install, "--require-hashes", "-r", str(lock)]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:

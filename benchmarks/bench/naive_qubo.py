@@ -174,7 +174,7 @@ def in_steps(program: Program, step_mw: float) -> Stepped:
     first = np.where(free, program.lower, 0.0)
     step = np.where(free, step_mw, 1.0)
     S = sparse.diags_array(step)
-    of_power = np.abs(program.A)[:, free].sum(axis=1) > 0
+    of_power = np.isin(np.arange(program.n_rows), program.A[:, free].nonzero()[0])
     per_row = np.where(of_power, 1.0 / step_mw, 1.0)
     held = program.A @ first
     A, row_lower, row_upper = _whole(
@@ -233,7 +233,9 @@ def _by_bqm(name: str, cqm: Any, asked: Mapping[str, Any], seed: int, deadline: 
         warnings.filterwarnings("ignore", "Did not add constraint")  # one that always holds
         bqm, invert = dimod.cqm_to_bqm(cqm)
     labels = list(bqm.variables)
-    bqm.relabel_variables({label: i for i, label in enumerate(labels)})
+    bqm.relabel_variables(  # type: ignore[no-untyped-call]
+        {label: i for i, label in enumerate(labels)}
+    )
     converted = time.perf_counter()
     reads = _reads(_sampler(name), bqm, asked, seed, deadline)
     best = min(reads, key=lambda read: read.energy)
@@ -254,7 +256,7 @@ def _by_bqm(name: str, cqm: Any, asked: Mapping[str, Any], seed: int, deadline: 
             "rows_broken": len(broken),
         },
     )
-    return answer, sample
+    return answer, dict(sample)
 
 
 def _sampler(name: str) -> Any:
@@ -316,7 +318,7 @@ def _by_qiskit(
         found = MinimumEigenOptimizer(_eigensolver(name, asked, seed)).solve(problem)
     answer = NaiveAnswer(
         feasible=found.status.name == "SUCCESS",
-        cost=float(found.fval),
+        cost=found.fval,
         termination=found.status.name,
         seconds={"convert_s": converted - begun, "search_s": time.perf_counter() - converted},
         versions=versions,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gridopt.bench.environments import FOLDER, ensure_environment, groups
+from gridopt.bench.environments import ADAPTERS, ensure_environment, groups
 from gridopt.bench.naive_qubo import NAIVE, NaiveAnswer, solve_naively
 from gridopt.elements import CostCurve
 from gridopt.errors import OptionError, PeerError, UnknownNameError
@@ -39,8 +39,8 @@ __all__ = [
     "with_tangents",
 ]
 
-LAUNCHER = FOLDER / "run.py"
-COST_SEGMENTS = 20
+LAUNCHER = ADAPTERS / "run.py"
+COST_SEGMENTS = 10
 """Lines that stand for a quadratic cost, in each of its segments, unless said otherwise."""
 
 CLAIM_TOLERANCE = 1e-6
@@ -218,7 +218,8 @@ def as_schedule(study: Study, table: pd.DataFrame) -> Schedule:
     wide = table.pivot_table(index="generator", columns="period", dropna=False)
 
     def values(column: str, names: tuple[str, ...]) -> Any:
-        return wide[column].reindex(index=list(names), columns=range(T)).to_numpy(dtype=np.float64)
+        found = pd.DataFrame(wide[column]).reindex(index=list(names), columns=range(T))
+        return found.to_numpy(dtype=np.float64)
 
     units, nothing = study.thermal.name, np.zeros((study.grid.n_buses, T))
     held = values("reserve_mw", units)[np.newaxis]
@@ -276,7 +277,7 @@ def _scripts() -> dict[str, Path]:
     return {
         script.stem.replace("_", "-"): script
         for group in groups()
-        for script in sorted((FOLDER / group).glob("*.py"))
+        for script in sorted((ADAPTERS / group).glob("*.py"))
         if not script.name.startswith("_")
     }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -114,9 +115,7 @@ def _generator(unit: dict[str, Any]) -> dict[str, Any]:
         "ramp_limit_up": min(up / high, 1.0),
         "ramp_limit_down": min(down / high, 1.0),
         "ramp_limit_start_up": min((low + up) / high, unit["ramp_startup_limit"] / high, 1.0),
-        "ramp_limit_shut_down": min(
-            (low + down) / high, unit["ramp_shutdown_limit"] / high, 1.0
-        ),
+        "ramp_limit_shut_down": min((low + down) / high, unit["ramp_shutdown_limit"] / high, 1.0),
         "p_init": unit["power_output_t0"] if on else 0.0,
         "min_up_time": unit["time_up_minimum"],
         "min_down_time": unit["time_down_minimum"],
@@ -128,10 +127,11 @@ def _generator(unit: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _per_unit(instance: dict[str, Any], value: Callable[[dict[str, Any]], float]) -> DataArray:
+def _per_unit(instance: dict[str, Any], field: str) -> DataArray:
     units = instance["thermal_generators"]
-    index = pd.Index(units, name="name")
-    return DataArray([value(unit) for unit in units.values()], {"name": index})
+    return DataArray(
+        [unit[field] for unit in units.values()], {"name": pd.Index(units, name="name")}
+    )
 
 
 def _add_reserve(model: Any, instance: dict[str, Any]) -> bool:
@@ -147,57 +147,42 @@ def _add_reserve(model: Any, instance: dict[str, Any]) -> bool:
     r = model.add_variables(lower=0.0, coords=on.coords, name="reserve")
     required = DataArray(instance["reserves"], {"snapshot": on.indexes["snapshot"]})
     model.add_constraints(r.sum("name") >= required, name="reserve_required")
-    high, low = (
-        _per_unit(instance, lambda unit, end=end: unit[f"power_output_{end}imum"])
-        for end in ("max", "min")
-    )
-    ramp = _per_unit(instance, lambda unit: unit["ramp_up_limit"])
+    low, high = (_per_unit(instance, f"power_output_{end}imum") for end in ("min", "max"))
     lost_at_start, lost_at_stop = (
-        (high - _per_unit(instance, lambda unit, end=end: unit[f"ramp_{end}_limit"])).clip(min=0)
+        (high - _per_unit(instance, f"ramp_{end}_limit")).clip(min=0)
         for end in ("startup", "shutdown")
     )
     both = p + r - high * on
     model.add_constraints(both + lost_at_start * start <= 0, name="reserve_after_start")
-    model.add_constraints(
-        both + lost_at_stop * stop.shift(snapshot=-1) <= 0, name="reserve_before_stop"
-    )
-    above = p - low * on
-    before = _per_unit(
-        instance,
-        lambda unit: unit["unit_on_t0"] * (unit["power_output_t0"] - unit["power_output_minimum"]),
-    )
-    model.add_constraints(
-        (above + r).isel(snapshot=0) <= ramp + before, name="reserve_first_ramp"
-    )
-    later = above + r - above.shift(snapshot=1)
-    model.add_constraints(
-        later.isel(snapshot=slice(1, None)) <= ramp, name="reserve_ramp"
-    )
+    later_stop = stop.shift(snapshot=-1)
+    model.add_constraints(both + lost_at_stop * later_stop <= 0, name="reserve_before_stop")
+    above, ramp = p - low * on, _per_unit(instance, "ramp_up_limit")
+    before = _per_unit(instance, "unit_on_t0") * (_per_unit(instance, "power_output_t0") - low)
+    first = (above + r).isel(snapshot=0)
+    model.add_constraints(first <= ramp + before, name="reserve_first_ramp")
+    rise = (above + r - above.shift(snapshot=1)).isel(snapshot=slice(1, None))
+    model.add_constraints(rise <= ramp, name="reserve_ramp")
     return any(instance["reserves"])
 
 
 def _add_startups(model: Any, instance: dict[str, Any]) -> bool:
-    """Add what a start costs beyond the least, by how long ago the unit stopped.
+    """Add what a start costs beyond the least, by the hours off before it.
 
-    A start that is not within a category's hours of a stop costs the next one's: the sum over
-    categories of (difference of cost) · (start − stops within that time), where it is positive.
+    A start in none of whose last L hours the unit was on costs what holds from L hours off on.
+    PyPSA's own stops do not tell: they are free, so that they may be 1 where nothing stops.
     """
     T, terms = instance["time_periods"], []
     for name, unit in instance["thermal_generators"].items():
-        start, stop = (model[f"Generator-{part}"].sel(name=name) for part in ("start_up", "shut_down"))
-        off_before = unit["time_down_t0"] if not unit["unit_on_t0"] else 0
-        for cheaper, category in zip(unit["startup"], unit["startup"][1:], strict=False):
+        on, start = (model[f"Generator-{part}"].sel(name=name) for part in ("status", "start_up"))
+        off_before = 0 if unit["unit_on_t0"] else unit["time_down_t0"]
+        for (_, cheaper), (lag, dearer) in pairwise(
+            (category["lag"], category["cost"]) for category in unit["startup"]
+        ):
             colder = model.add_variables(lower=0.0, upper=1.0, coords=start.coords)
-            for t in range(T):
-                # off since before the first period: known
-                within_before = 0 < off_before and off_before + t < category["lag"]
-                known = 1.0 if within_before else 0.0
-                stops = [stop.isel(snapshot=i) for i in range(max(0, t - category["lag"] + 1), t)]
-                row = colder.isel(snapshot=t) - start.isel(snapshot=t)
-                for each in stops:
-                    row = row + each
-                model.add_constraints(row >= -known)
-            terms.append((category["cost"] - cheaper["cost"]) * colder.sum())
+            on_lately = on.rolling(snapshot=min(lag, T)).sum().shift(snapshot=1)
+            on_before = DataArray(off_before + np.arange(T) < lag, start.coords)
+            model.add_constraints(colder - start + on_lately >= -1.0 * on_before)
+            terms.append((dearer - cheaper) * colder.sum())
     if terms:
         model.objective = model.objective.expression + sum(terms[1:], terms[0])
     return bool(terms)

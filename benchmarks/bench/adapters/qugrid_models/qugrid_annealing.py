@@ -102,8 +102,10 @@ def _declined(instance: dict[str, Any]) -> Iterator[str]:
     )
     yield from some(
         "limits at starts and stops",
-        lambda unit: min(unit["ramp_startup_limit"], unit["ramp_shutdown_limit"])
-        < unit["power_output_maximum"],
+        lambda unit: (
+            min(unit["ramp_startup_limit"], unit["ramp_shutdown_limit"])
+            < unit["power_output_maximum"]
+        ),
     )
     yield from some("start-up costs by time off", lambda unit: len(unit["startup"]) > 1)
     yield from some(
