@@ -133,7 +133,7 @@ def test_steps_keep_the_rows_and_the_cost() -> None:
     stepped = in_steps(program, 5.0)
     generator = np.random.default_rng(0)
     for _ in range(20):
-        k = generator.integers(0, stepped.program.upper + 1).astype(float)
+        k = np.floor(generator.random(program.n_columns) * (stepped.program.upper + 1))
         x = stepped.values(k)
         assert program.objective(x) == pytest.approx(stepped.program.objective(k))
         if stepped.program.is_feasible(k):
