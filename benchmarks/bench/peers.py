@@ -7,6 +7,7 @@ peer needs gridopt. Its plan is decoded here and judged by `gridopt.verify`, lik
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import tempfile
@@ -20,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from gridopt.bench.environments import ADAPTERS, ensure_environment, groups
-from gridopt.bench.naive_qubo import NAIVE, NaiveAnswer, solve_naively
+from gridopt.bench.naive_qubo import DEFAULTS, NAIVE, NaiveAnswer, solve_naively
 from gridopt.elements import CostCurve
 from gridopt.errors import OptionError, PeerError, UnknownNameError
 from gridopt.io.write_pglib_uc import pglib_uc_issues, write_pglib_uc
@@ -35,6 +36,7 @@ __all__ = [
     "false_claims",
     "peer_group",
     "peer_names",
+    "peer_options",
     "run_peer",
     "with_tangents",
 ]
@@ -98,6 +100,19 @@ def peer_group(name: str) -> str | None:
     return None if script is None else script.parent.name
 
 
+def peer_options(name: str) -> tuple[str, ...]:
+    """Return the names of a peer's options, seed and time limit aside."""
+    _check_name(name)
+    if name in NAIVE:
+        return tuple(DEFAULTS[name])
+    module = ast.parse(_scripts()[name].read_text("utf-8"))
+    (solve,) = (
+        node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "solve"
+    )
+    own = [each.arg for each in solve.args.kwonlyargs if each.arg not in ("seed", "time_limit_s")]
+    return (*own, "cost_segments")
+
+
 def run_peer(
     name: str,
     study: Study,
@@ -116,7 +131,7 @@ def run_peer(
         One of `peer_names`.
     study : Study
     options : mapping
-        Of the peer; ``cost_segments`` of those that get a file.
+        Of `peer_options`; ``cost_segments`` says how many tangents stand for a quadratic cost.
     seed : int
     time_limit_s : float
         Of the search; a sampler stops between reads, QAOA not at all.
@@ -139,7 +154,10 @@ def run_peer(
     -----
     The peer's process is in this one's process group, and ends by itself once this one is gone.
     """
-    _check_name(name)
+    known = peer_options(name)
+    for option, value in options.items():
+        if option not in known:
+            raise OptionError(name, option, value, f"one of {', '.join(known)}")
     if network != "copperplate":
         reason = f"network = {network!r}: peers get one bus, as a pglib-uc instance has no branches"
         return PeerAnswer(reason_not_applicable=reason)
@@ -306,6 +324,7 @@ def _launched(
             capture_output=True,
             text=True,
             cwd=folder,
+            stdin=subprocess.DEVNULL,
             timeout=time_limit_s + GRACE_S,
             check=False,
         )

@@ -24,6 +24,7 @@ from gridopt.bench.peers import (
     false_claims,
     peer_group,
     peer_names,
+    peer_options,
     run_peer,
     with_tangents,
 )
@@ -175,10 +176,11 @@ def test_qugrid_says_which_rules_it_lacks() -> None:
     assert "no minimum times (7 of 10 units)" in reason
 
 
-def test_options_of_a_script_are_checked_by_it() -> None:
-    environment_of("pyomo-reference")
-    with pytest.raises(PeerError, match="no option gapp; it takes seed, time_limit_s, gap"):
-        run_peer("pyomo-reference", tiny(), {"gapp": 1.0}, 0, 10.0)
+def test_options_of_every_peer_are_known_without_its_packages() -> None:
+    assert peer_options("pyomo-reference") == ("gap", "cost_segments")
+    assert peer_options("dimod-neal") == ("step_mw", "reads", "sweeps")
+    for name in peer_names():
+        assert "seed" not in peer_options(name)
 
 
 def test_studies_that_the_file_cannot_say_are_not_applicable() -> None:
@@ -250,6 +252,7 @@ def test_a_plan_that_lacks_a_unit_is_not_feasible() -> None:
         ("dimod-neal", {"read": 1}, OptionError),
         ("dimod-neal", {"reads": 0}, OptionError),
         ("pyomo-reference", {"cost_segments": 0}, OptionError),
+        ("pyomo-reference", {"gapp": 1e-3}, OptionError),
     ],
 )
 def test_bad_names_and_options(

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import inspect
 import json
 import os
 import resource
 import sys
 import threading
 import time
-from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -71,7 +69,6 @@ def main() -> None:
     peer = import_module(asked.peer.stem)
     clock.ends("import")
     options = {"seed": asked.seed, "time_limit_s": asked.time_limit, **asked.options}
-    _check(parser, asked.peer.stem, peer.solve, options)
     try:
         row = _answered(peer, asked, options, clock)
     except NotApplicableError as fault:
@@ -98,23 +95,6 @@ def _answered(
         **clock.totals(),
         "peak_rss_mb": _peak_mb(),
     }
-
-
-def _check(
-    parser: argparse.ArgumentParser,
-    name: str,
-    solve: Callable[..., Any],
-    options: dict[str, Any],
-) -> None:
-    """Refuse options that the peer does not have."""
-    known = [
-        each.name
-        for each in inspect.signature(solve).parameters.values()
-        if each.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        parser.error(f"{name} has no option {', '.join(unknown)}; it takes {', '.join(known)}")
 
 
 def _end_with(parent: int) -> None:
