@@ -28,8 +28,10 @@ from gridopt.bench.peers import (
     run_peer,
     with_tangents,
 )
+from gridopt.bench.spec import read_suite
+from gridopt.bench.worker import outcome
 from gridopt.elements import CostCurve, StartupCost
-from gridopt.errors import OptionError, PeerError, UnknownNameError
+from gridopt.errors import OptionError, PeerError, StudyError, UnknownNameError
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.requirements import Reserves
 from gridopt.solvers.highs import HiGHS
@@ -176,6 +178,15 @@ def test_qugrid_says_which_rules_it_lacks() -> None:
     assert "no minimum times (7 of 10 units)" in reason
 
 
+def test_a_tolerance_of_qugrid_is_a_false_claim() -> None:
+    """It calls a plan feasible whose supply misses the demand by less than a level of power."""
+    environment_of("qugrid-annealing")
+    study = replace(tiny(), demand_mw=np.array([[19.0, 29.0]]))
+    answer = run_peer("qugrid-annealing", study, {}, 0, 60.0)
+    assert answer.claimed_feasible
+    assert answer.false_claims == ("claims a feasible plan, which breaks rules: balance 2",)
+
+
 def test_options_of_every_peer_are_known_without_its_packages() -> None:
     assert peer_options("pyomo-reference") == ("gap", "cost_segments")
     assert peer_options("dimod-neal") == ("step_mw", "reads", "sweeps")
@@ -260,6 +271,43 @@ def test_bad_names_and_options(
 ) -> None:
     with pytest.raises(error):
         run_peer(name, tiny(), options, 0, 10.0)
+
+
+SUITE = """
+name = "peers"
+time_limit_s = 30
+seeds = [0]
+[[cases]]
+source = "rts79"
+hours = 2
+[[formulations]]
+name = "unit_commitment"
+[[formulations]]
+name = "unit_commitment"
+label = "dc"
+network = "dc"
+[[solvers]]
+peer = "dimod-neal"
+reads = 1
+sweeps = {sweeps}
+"""
+
+
+def test_a_suite_runs_peers(tmp_path: Path) -> None:
+    spec = tmp_path / "peers.toml"
+    spec.write_text(SUITE.format(sweeps=100), encoding="utf-8")
+    ran, declined = (outcome(task) for task in read_suite(str(spec)).tasks())
+    assert ran["status"] == "done"
+    assert ran["claimed_feasible"] is False
+    assert ran["feasible"] is False
+    assert ran["cost"] is None
+    assert ran["violations"]
+    assert ran["details"]["false_claims"] == []
+    assert declined["status"] == "not_applicable"
+    assert "network = 'dc'" in str(declined["error"])
+    spec.write_text(SUITE.format(sweeps="100\nsweep = 1"), encoding="utf-8")
+    with pytest.raises(StudyError, match="step_mw, reads, sweeps"):
+        read_suite(str(spec))
 
 
 def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
