@@ -53,7 +53,7 @@ lock:
 		--no-header pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) benchmarks/*_peers/.venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Two stamps, each written last, so that an interrupted installation starts over. The first is a
 # copy of the lock that was installed: a lock that is only newer is not installed again. The

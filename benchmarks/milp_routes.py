@@ -2,7 +2,7 @@
 
     python benchmarks/milp_routes.py INSTANCE.json ... --time-limit 300
 
-The peers run in an environment of their own, made from `milp_peers/requirements.lock` when it is
+The peers run in an environment of their own, made from the lock in `bench/adapters/milp` when it is
 first needed. Every run has a process of its own, one thread, the same HiGHS; routes take turns,
 seed by seed. Every plan is judged by `gridopt.verify`. ``benchmarks/README.md`` says more.
 """
@@ -29,18 +29,23 @@ from rich.console import Console
 from rich.table import Table
 
 import gridopt
-from gridopt.results import Schedule
+from gridopt.bench.environments import ADAPTERS, LOCK, default_root, ensure_environment, installed
+from gridopt.bench.peers import as_schedule
 from gridopt.solution import relative_gap
 from gridopt.study import Study
 from gridopt.verification import verify
 
-FOLDER = Path(__file__).resolve().parent / "milp_peers"
-LOCK = FOLDER / "requirements.lock"
 OURS, REFERENCE, LINOPY = "gridopt", "pyomo-reference", "linopy"
 SEARCHED = (REFERENCE, "egret-compact", "egret-tight")
 """Peers whose seconds to the gap ours are held against."""
 
 ROUTES = (OURS, *SEARCHED, LINOPY)
+GROUP = "milp"
+SCRIPTS = {
+    OURS: Path(__file__).resolve().parent / "gridopt_route.py",
+    **{route: ADAPTERS / GROUP / f"{route.replace('-', '_')}.py" for route in SEARCHED},
+    LINOPY: ADAPTERS / GROUP / "linopy_reference.py",
+}
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
@@ -79,8 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = zip(asked.instances, studies, limits, strict=True)
     rows = []
     for (path, study, limit_s), seed, route in product(cases, range(asked.seeds), routes):
-        command: list[str | Path] = [routes[route], FOLDER / "run.py", route, path.resolve()]
-        command += [f"--seed={seed}", f"--gap={asked.gap}", f"--time-limit={limit_s}"]
+        command: list[str | Path] = [routes[route], ADAPTERS / "run.py", SCRIPTS[route]]
+        command += [path.resolve(), f"--seed={seed}", f"--time-limit={limit_s}"]
+        command += [f"--options={json.dumps({'gap': asked.gap})}"]
         head = {"instance": study.name, "route": route, "seed": seed, "gap_wanted": asked.gap}
         rows.append(head | {"time_limit_s": limit_s} | run(command, study, asked.gap, limit_s))
         print(_line(rows[-1]), file=sys.stderr, flush=True)
@@ -102,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gap", type=float, default=1e-3, help="relative, at which to stop")
     limit = "wall seconds of search: one for all instances, or one each"
     parser.add_argument("--time-limit", nargs="+", type=float, default=[300.0], help=limit)
-    parser.add_argument("--peers", type=Path, default=FOLDER / ".venv", help="their environment")
+    folder = "of their environments: $GRIDOPT_PEERS, or in the user's cache"
+    parser.add_argument("--peers", type=Path, default=default_root(), help=folder)
     quick = "one seed, and no peers unless they are installed"
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--out", type=Path, default=Path("out/milp_routes.csv"), help=".csv")
@@ -114,21 +121,21 @@ def _runnable(routes: list[str], folder: Path, quick: bool) -> dict[str, Path]:
     pythons = {route: Path(sys.executable) for route in routes if route == OURS}
     if set(routes) == {OURS}:
         return pythons
-    python = environment(LOCK, folder, quick)
+    python = environment(GROUP, folder, quick)
     if python is None:
         return {OURS: Path(sys.executable)}
     return {route: pythons.get(route, python) for route in routes}
 
 
-def environment(lock: Path, folder: Path, quick: bool) -> Path | None:
-    """Return the interpreter of an environment of peers, which is made if need be.
+def environment(group: str, root: Path, quick: bool) -> Path | None:
+    """Return the interpreter of a group of peers, whose environment is made if need be.
 
     Parameters
     ----------
-    lock : Path
-        What is installed, with hashes, the same HiGHS as ours among it.
-    folder : Path
-        Where the environment is, or goes.
+    group : str
+        Whose lock names the same HiGHS as ours.
+    root : Path
+        Folder of the environments.
     quick : bool
         Whether to do without where it is not there: None is returned.
 
@@ -136,21 +143,18 @@ def environment(lock: Path, folder: Path, quick: bool) -> Path | None:
     -------
     Path or None
     """
-    done, python = folder / lock.name, folder.absolute() / "bin" / "python"
-    if done.exists() and done.read_bytes() == lock.read_bytes():
+    python = installed(group, root)
+    if python is not None or quick:
+        if python is None:
+            print("The peers are not installed: only gridopt runs", file=sys.stderr)
         return python
-    if quick:
-        print("The peers are not installed: only gridopt runs", file=sys.stderr)
-        return None
     ours = f"highspy=={version('highspy')} "
-    if ours not in lock.read_text("utf-8"):
-        raise SystemExit(f"the peers' {lock.name} does not name {ours.strip()}, which gridopt has")
-    print(f"Installing the peers into {folder}, about a minute", file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)  # noqa: S603
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)  # noqa: S603
-    done.write_bytes(lock.read_bytes())  # last: an interrupted installation starts over
-    return python
+    if ours not in (ADAPTERS / group / LOCK).read_text("utf-8"):
+        raise SystemExit(f"the lock of {group} does not name {ours.strip()}, which gridopt has")
+    try:
+        return ensure_environment(group, root)
+    except gridopt.GridoptError as fault:
+        raise SystemExit(str(fault)) from fault
 
 
 def run(command: list[str | Path], study: Study, gap: float, limit_s: float) -> dict[str, Any]:
@@ -188,37 +192,6 @@ def _judged(study: Study, plan: pd.DataFrame, bound: float, wanted: float) -> di
     worst = max((abs(each.value - each.limit) for each in verdict.violations), default=0.0)
     broken = {"violations": json.dumps(verdict.counts()), "worst_violation": worst}
     return {**broken, "cost": cost, "gap": gap, "reached": gap <= wanted * (1 + 1e-6)}
-
-
-def as_schedule(study: Study, plan: pd.DataFrame) -> Schedule:
-    """Return a schedule from rows generator, period, committed, power_mw, reserve_mw.
-
-    Parameters
-    ----------
-    study : Study
-        Thermal units and renewables on one bus, one reserve product.
-    plan : DataFrame
-        A row for each generator and period.
-
-    Returns
-    -------
-    Schedule
-    """
-    wide = plan.pivot_table(index="generator", columns="period")
-    units, T = list(study.thermal.name), study.n_periods
-    none = dict.fromkeys(("charge_mw", "discharge_mw", "soc_mwh", "import_mw"), np.zeros((0, T)))
-    nothing = dict.fromkeys(("unserved_mw", "surplus_mw"), np.zeros((1, T)))
-    return Schedule(
-        study=study,
-        network="copperplate",
-        security="none",
-        committed=wide["committed"].loc[units].to_numpy() > 0.5,
-        power_mw=wide["power_mw"].loc[units].to_numpy(),
-        reserve_mw=wide["reserve_mw"].loc[units].to_numpy()[np.newaxis],
-        renewable_mw=wide["power_mw"].loc[list(study.renewables.name)].to_numpy(),
-        **none,
-        **nothing,
-    )
 
 
 def as_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

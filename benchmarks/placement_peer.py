@@ -2,9 +2,9 @@
 
     python benchmarks/placement_peer.py --variants dispatch commitment --gap 1e-2 --repeats 3
 
-PyPSA runs in an environment of its own, made from `placement_peers/requirements.lock` when it is
-first needed. Every run has a process of its own, one thread, the same HiGHS; both take turns. The
-study is changed so that both have the very same problem, and PyPSA's plan is judged by
+PyPSA runs in an environment of its own, made from the lock in `bench/adapters/pypsa_models` when it
+is first needed. Every run has a process of its own, one thread, the same HiGHS; both take turns.
+The study is changed so that both have the very same problem, and PyPSA's plan is judged by
 `gridopt.verify`. ``benchmarks/README.md`` says more.
 """
 
@@ -34,6 +34,7 @@ from rich.table import Table
 
 import gridopt
 from gridopt.arrays import FloatArray
+from gridopt.bench.environments import ADAPTERS, default_root
 from gridopt.elements import CostCurve, StartupCost
 from gridopt.errors import GridoptError, UnknownNameError
 from gridopt.formulations.battery_placement import BatteryPlacement
@@ -45,8 +46,7 @@ from gridopt.solvers.highs import HiGHS
 from gridopt.study import FIXED_ON, Study
 from gridopt.verification import verify
 
-FOLDER = Path(__file__).resolve().parent / "placement_peers"
-LOCK = FOLDER / "requirements.lock"
+GROUP = "pypsa_models"
 OURS, PYPSA = "gridopt", "pypsa"
 
 UNSERVED_COST_PER_MWH = 1000.0
@@ -144,7 +144,7 @@ def main(words: Sequence[str] | None = None) -> None:
         problems = {name: as_problem(each, name != "dispatch") for name, each in studies.items()}
     except (GridoptError, ValueError) as fault:
         parser.error(str(fault))
-    python = environment(LOCK, asked.peers, asked.quick)
+    python = environment(GROUP, asked.peers, asked.quick)
     os.environ.update(ONE_THREAD)
     rows: list[dict[str, Any]] = []
     for gap, variant, seed in product(asked.gap, asked.variants, range(asked.repeats)):
@@ -177,7 +177,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gap", nargs="+", type=float, default=[1e-2], help="where to stop")
     parser.add_argument("--time-limit", type=float, default=600.0, help="wall seconds of a solve")
     parser.add_argument("--repeats", type=int, default=3, help="seeds 0, 1, … of each")
-    parser.add_argument("--peers", type=Path, default=FOLDER / ".venv", help="PyPSA's environment")
+    folder = "of PyPSA's environment: $GRIDOPT_PEERS, or in the user's cache"
+    parser.add_argument("--peers", type=Path, default=default_root(), help=folder)
     quick = "only gridopt unless PyPSA is installed"
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--out", type=Path, default=Path("out/placement_peer.csv"), help=".csv")
@@ -328,7 +329,7 @@ def theirs(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "problem.json"
         path.write_text(json.dumps(problem), "utf-8")
-        command = [str(python), str(FOLDER / "pypsa_placement.py"), str(path), f"--gap={gap}"]
+        command = [str(python), str(ADAPTERS / GROUP / "_placement.py"), str(path), f"--gap={gap}"]
         try:
             done = subprocess.run(  # noqa: S603
                 [*command, f"--time-limit={limit_s}", f"--seed={seed}"],

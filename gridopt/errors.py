@@ -10,7 +10,8 @@
     ├── PrecisionError        penalties so large that double precision loses the objective
     ├── TooLargeError         the problem does not fit what the solver can take
     ├── UnsupportedError      the solver cannot take a program of this form
-    └── NotInstalledError     an optional back-end is missing; says what to install
+    ├── NotInstalledError     an optional back-end is missing; says what to install
+    └── PeerError             a peer of a benchmark could not be installed, or failed
 """
 
 from __future__ import annotations
@@ -126,6 +127,10 @@ class NotInstalledError(GridoptError):
 
     def __init__(self, what: str, package: str) -> None:
         super().__init__(f"{what} needs the package {package!r}: run  pip install {package}")
+
+
+class PeerError(GridoptError):
+    """A solver of others, run for comparison, could not be installed, or failed; says how."""
 
 
 def raise_if_any(issues: Sequence[Issue]) -> None:

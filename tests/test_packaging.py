@@ -57,6 +57,8 @@ def expected_names() -> set[str]:
         ("benchmarks/bench/suites", "gridopt/bench/suites"),
     ):
         expected |= {f"{target}/{file.name}" for file in (ROOT / folder).iterdir()}
+    for file in (ROOT / "benchmarks/bench/adapters").glob("*/requirements.*"):
+        expected.add(f"gridopt/bench/adapters/{file.parent.name}/{file.name}")
     for folder, target in FOLDERS.items():
         for file in (ROOT / folder).rglob("*.py"):
             inside = file.relative_to(ROOT / folder)

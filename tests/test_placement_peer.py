@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import gridopt
+from gridopt.bench.environments import LOCK, installed
 from gridopt.elements import Renewables
 from gridopt.placement import Placement
 from gridopt.study import FIXED_ON, Study
@@ -136,7 +137,7 @@ def test_without_pypsa(tmp_path: Path) -> None:
 
 
 def test_pypsa_finds_the_same_optimum(tmp_path: Path, benchmark: ModuleType) -> None:
-    if not (benchmark.FOLDER / ".venv" / benchmark.LOCK.name).exists():
+    if installed(benchmark.GROUP) is None:
         pytest.skip("PyPSA's environment is not there; the benchmark makes it when it is run")
     options = ("--quick", "--repeats", "1", "--gap", "1e-7", "--out", "rows.csv")
     done = run_script(tmp_path, *options)
@@ -175,7 +176,7 @@ def test_ours_are_held_against_theirs(benchmark: ModuleType) -> None:
 
 
 def test_locks_name_the_same_highs(benchmark: ModuleType) -> None:
-    locks = [benchmark.LOCK, ROOT / "requirements.lock"]
+    locks = [benchmark.ADAPTERS / benchmark.GROUP / LOCK, ROOT / "requirements.lock"]
     lines = [
         [line for line in lock.read_text("utf-8").splitlines() if line.startswith("highspy==")]
         for lock in locks

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 
+from gridopt.bench.peers import ensure_environment, peer_group
 from gridopt.bench.process import run_task
 from gridopt.bench.rows import Row
 from gridopt.bench.store import Store
 from gridopt.bench.tasks import Task
+from gridopt.errors import PeerError
 
 Rows = Iterator[Row]
 Runner = Callable[[list[Task], str], Rows]
@@ -54,6 +57,7 @@ def run_suite(
     before = len(tasks) - len(left)
     tell = progress or (lambda _: None)
     tell(Report(before, len(tasks), None))
+    _make_environments(left)
     written = 0
     rows = runner(left, spec)
     try:
@@ -64,6 +68,17 @@ def run_suite(
     finally:
         rows.close()  # type: ignore[attr-defined]
     return written
+
+
+def _make_environments(tasks: list[Task]) -> None:
+    """Install what the peers need, before any clock runs.
+
+    Where that fails, each of their runs tries again, fails, and tells why in its row.
+    """
+    peers = {task.contender.name for task in tasks if task.contender.is_peer}
+    for group in sorted({peer_group(name) for name in peers} - {None}, key=str):
+        with contextlib.suppress(PeerError):
+            ensure_environment(str(group))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from gridopt.bench.columns import COLUMNS
-from gridopt.bench.peers import peer_names
+from gridopt.bench.peers import peer_names, peer_options
 from gridopt.bench.tasks import Case, Contender, Entry, Model, Suite
 from gridopt.errors import (
     GridoptError,
@@ -337,6 +337,9 @@ class _Reader:
             if name not in peer_names():
                 self.fault(element, "peer", name, f"one of {', '.join(peer_names())}")
                 return None
+            known = peer_options(name)
+            for key in options.keys() - set(known):
+                self.fault(element, key, options[key], f"one of {', '.join(known)}")
         else:
             kind = self.kind(element, name, solver_class)
             if kind is None:

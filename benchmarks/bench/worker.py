@@ -80,6 +80,9 @@ def _of_solver(task: Task, study: Study, elapsed_s: float) -> Row:
 
 
 def _of_peer(task: Task, study: Study, elapsed_s: float) -> Row:
+    if task.model.name != "unit_commitment":
+        reason = f"formulation {task.model.name}: peers solve unit_commitment"
+        return {"status": "not_applicable", "error": reason}
     begun = time.perf_counter()
     answer = peers.run_peer(
         task.contender.name,
@@ -87,6 +90,7 @@ def _of_peer(task: Task, study: Study, elapsed_s: float) -> Row:
         dict(task.contender.options),
         seed=task.seed,
         time_limit_s=task.time_limit_s,
+        network=task.model.options.get("network", "copperplate"),
     )
     took_s = time.perf_counter() - begun
     if answer.reason_not_applicable:
@@ -102,7 +106,7 @@ def _of_peer(task: Task, study: Study, elapsed_s: float) -> Row:
         "solve_s": took_s,
         "stages_s": dict(answer.seconds),
         "trace": [{**answered, "stage": "verified"}],
-        "details": dict(answer.details),
+        "details": {**answer.details, "false_claims": list(answer.false_claims)},
         "versions": dict(answer.versions),
     }
     return {name: plain(value) for name, value in row.items()}

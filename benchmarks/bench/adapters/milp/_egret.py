@@ -17,23 +17,15 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo  # type: ignore[import-not-found]
+from _highs import searched
+from _pyomo import columns, passed_to_highs
 from egret.model_library.unit_commitment.uc_utils import (  # type: ignore[import-not-found]
     SlackType,
 )
-from egret.models.unit_commitment import (  # type: ignore[import-not-found]
-    create_compact_unit_commitment_model,
-    create_tight_unit_commitment_model,
-)
 from egret.parsers.pglib_uc_parser import create_ModelData  # type: ignore[import-not-found]
-from route import Answer, Array, Options, Plan, plan_of, searched
-from through_pyomo import columns, passed_to_highs
+from route import Answer, Array, Plan, plan_of
 
 PACKAGES = ("gridx-egret", "pyomo", "highspy")
-
-MODELS = {
-    "egret-compact": create_compact_unit_commitment_model,
-    "egret-tight": create_tight_unit_commitment_model,
-}
 
 
 def read(path: Path) -> Any:
@@ -41,11 +33,17 @@ def read(path: Path) -> Any:
     return create_ModelData(str(path))
 
 
-def solve(data: Any, options: Options, loaded: Callable[[], None]) -> Answer:
-    """Solve one of Egret's formulations."""
-    model = MODELS[options.route](
-        data, network_constraints="btheta_power_flow", slack_type=SlackType.NONE
-    )
+def solved(
+    create: Callable[..., Any],
+    data: Any,
+    loaded: Callable[[], None],
+    *,
+    seed: int,
+    time_limit_s: float,
+    gap: float,
+) -> Answer:
+    """Solve what one of Egret's functions creates."""
+    model = create(data, network_constraints="btheta_power_flow", slack_type=SlackType.NONE)
     model.ReserveShortfall.fix(0.0)
     highs, column_of = passed_to_highs(model)
     loaded()
@@ -70,4 +68,4 @@ def solve(data: Any, options: Options, loaded: Callable[[], None]) -> Answer:
             np.vstack([x[most] - x[above], nothing]),
         )
 
-    return searched(highs, options, plan)
+    return searched(highs, plan, seed=seed, time_limit_s=time_limit_s, gap=gap)

@@ -5,26 +5,29 @@ Numbers in brackets are equations of the MODEL document of Power Grid Lib, Unit 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import linopy  # type: ignore[import-not-found]
 import numpy as np
 import pandas as pd
-from route import Answer, Array, Options, Plan, plan_of, searched
+from _highs import searched
+from route import Answer, Array, Plan, plan_of, read_instance
 from xarray import DataArray  # type: ignore[import-not-found]
 
 PACKAGES = ("linopy", "highspy")
 
-
-def read(path: Path) -> Any:
-    """Return the instance as it stands in the file."""
-    return json.loads(path.read_text("utf-8"))
+read = read_instance
 
 
-def solve(instance: dict[str, Any], options: Options, loaded: Callable[[], None]) -> Answer:
+def solve(
+    instance: dict[str, Any],
+    loaded: Callable[[], None],
+    *,
+    seed: int,
+    time_limit_s: float,
+    gap: float = 1e-4,
+) -> Answer:
     """Solve the reference model."""
     linopy.options(semantics="v1")  # what its sparse path requires
     units = _Units(instance)
@@ -52,7 +55,7 @@ def solve(instance: dict[str, Any], options: Options, loaded: Callable[[], None]
             np.vstack([x[at["r"]], nothing]),
         )
 
-    return searched(highs, options, plan)
+    return searched(highs, plan, seed=seed, time_limit_s=time_limit_s, gap=gap)
 
 
 class _Units:

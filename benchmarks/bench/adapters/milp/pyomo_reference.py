@@ -9,19 +9,20 @@ formulations for piecewise linear functions with indicator variables", doi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from itertools import pairwise
 from operator import mul
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo  # type: ignore[import-not-found]
-from route import Answer, Array, Options, Plan, plan_of, searched
-from through_pyomo import columns, passed_to_highs
+from _highs import searched
+from _pyomo import columns, passed_to_highs
+from route import Answer, Array, Plan, plan_of, read_instance
 
 PACKAGES = ("pyomo", "highspy")
+
+read = read_instance
 
 FAMILIES = (
     "balance reserve initial initial_kind first_stop must_run switched min_up min_down one_kind "
@@ -30,12 +31,14 @@ FAMILIES = (
 """Rows in the order of the document, which is the order in which HiGHS gets them."""
 
 
-def read(path: Path) -> Any:
-    """Return the instance as it stands in the file."""
-    return json.loads(path.read_text("utf-8"))
-
-
-def solve(instance: dict[str, Any], options: Options, loaded: Callable[[], None]) -> Answer:
+def solve(
+    instance: dict[str, Any],
+    loaded: Callable[[], None],
+    *,
+    seed: int,
+    time_limit_s: float,
+    gap: float = 1e-4,
+) -> Answer:
     """Solve the reference model."""
     model = reference_model(instance)
     highs, column_of = passed_to_highs(model)
@@ -55,7 +58,7 @@ def solve(instance: dict[str, Any], options: Options, loaded: Callable[[], None]
             np.vstack([x[reserve], nothing]),
         )
 
-    return searched(highs, options, plan)
+    return searched(highs, plan, seed=seed, time_limit_s=time_limit_s, gap=gap)
 
 
 def reference_model(instance: dict[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Battery placement as PyPSA writes it, in a process of its own; prints its figures as JSON.
 
-    python pypsa_placement.py PROBLEM.json --gap 1e-2 --time-limit 600 --seed 0
+    python _placement.py PROBLEM.json --gap 1e-2 --time-limit 600 --seed 0
 
 PyPSA's own components wherever it has them: lines, committable generators, storage units that are
 extended module by module. What it does not have is added as `extra_functionality` would: the

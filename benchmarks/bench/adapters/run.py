@@ -1,9 +1,9 @@
-"""One run of one route, in a process of its own; prints its figures as a line of JSON.
+"""One run of one peer, in a process of its own; prints what it claims as a line of JSON.
 
-    python run.py ROUTE INSTANCE --plan PLAN.csv --seed 0 --gap 1e-3 --time-limit 300
+    python run.py milp/pyomo_reference.py INSTANCE --plan PLAN.csv --options '{"gap": 1e-3}'
 
 Seconds are of the whole process, all its threads; `cpu_s` and `wall_s` count from after the
-imports to the end of the search.
+imports to the end of the search. The process ends when the one that started it does.
 """
 
 from __future__ import annotations
@@ -11,22 +11,19 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import resource
 import sys
+import threading
 import time
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from route import Options, Plan
+from route import NotApplicableError, Plan
 
-MODULES = {
-    "gridopt": "gridopt_route",
-    "pyomo-reference": "pyomo_reference",
-    "egret-compact": "egret_models",
-    "egret-tight": "egret_models",
-    "linopy": "linopy_reference",
-}
+WATCH_S = 0.5
 
 
 class Clock:
@@ -47,40 +44,64 @@ class Clock:
             self.seconds[f"{stage}_{kind}_s"] = end - begin
         self._last = now
 
+    def totals(self) -> dict[str, float]:
+        """Return the seconds of all stages but the imports, by kind."""
+        stages = ("read", "build", "search")
+        return {
+            f"{kind}_s": sum(self.seconds.get(f"{stage}_{kind}_s", 0.0) for stage in stages)
+            for kind in ("wall", "cpu")
+        }
+
 
 def main() -> None:
     """Run what the command line says."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("route", choices=MODULES)
+    parser.add_argument("peer", type=Path, help="a script with read and solve")
     parser.add_argument("instance", type=Path)
     parser.add_argument("--plan", type=Path, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--gap", type=float, required=True)
-    parser.add_argument("--time-limit", type=float, required=True)
+    parser.add_argument("--options", type=json.loads, default={}, help="of the peer, as JSON")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--time-limit", type=float, default=300.0)
     asked = parser.parse_args()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     clock = Clock()
-    route = import_module(MODULES[asked.route])
+    sys.path.insert(0, str(asked.peer.resolve().parent))
+    peer = import_module(asked.peer.stem)
     clock.ends("import")
-    data = route.read(asked.instance)
+    options = {"seed": asked.seed, "time_limit_s": asked.time_limit, **asked.options}
+    try:
+        row = _answered(peer, asked, options, clock)
+    except NotApplicableError as fault:
+        row = {"not_applicable": str(fault)}
+    print(json.dumps({**row, "versions": {name: version(name) for name in peer.PACKAGES}}))
+
+
+def _answered(
+    peer: Any, asked: argparse.Namespace, options: dict[str, Any], clock: Clock
+) -> dict[str, Any]:
+    """Return what the peer claims, its plan written."""
+    data = peer.read(asked.instance)
     clock.ends("read")
-    options = Options(asked.route, asked.gap, asked.time_limit, asked.seed)
-    answer = route.solve(data, options, lambda: clock.ends("build"))
+    answer = peer.solve(data, lambda: clock.ends("build"), **options)
     clock.ends("search")
-    totals = {
-        f"{kind}_s": sum(clock.seconds[f"{part}_{kind}_s"] for part in ("read", "build", "search"))
-        for kind in ("wall", "cpu")
-    }
-    row = {
+    write(answer.plan, asked.plan)
+    return {
         "termination": answer.termination,
+        "feasible": bool(answer.plan) if answer.feasible is None else answer.feasible,
         "objective": answer.objective,
         "bound": answer.bound,
+        "details": answer.details,
         **clock.seconds,
-        **totals,
+        **clock.totals(),
         "peak_rss_mb": _peak_mb(),
-        "versions": {name: version(name) for name in route.PACKAGES},
     }
-    write(answer.plan, asked.plan)
-    print(json.dumps(row))
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_S)
+    os._exit(1)
 
 
 def write(plan: Plan, path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import highspy
 import numpy as np
-from route import Answer, Options, plan_of
+from route import Answer, plan_of
 
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.io.cases import load_case
@@ -24,10 +24,17 @@ def read(path: Path) -> Study:
     return load_case(path)
 
 
-def solve(study: Study, options: Options, loaded: Callable[[], None]) -> Answer:
+def solve(
+    study: Study,
+    loaded: Callable[[], None],
+    *,
+    seed: int,
+    time_limit_s: float,
+    gap: float,
+) -> Answer:
     """Solve with everything else left at its default."""
     _when_first_passed(loaded)
-    solver = HiGHS(gap=options.gap, time_limit_s=options.time_limit_s, seed=options.seed)
+    solver = HiGHS(gap=gap, time_limit_s=time_limit_s, seed=seed)
     run = run_of(study, UnitCommitment(), solver)
     found = str(run.termination), run.solution.objective, run.bound
     if run.schedule is None:
