@@ -84,7 +84,7 @@ def test_common_unit() -> None:
     assert common_unit(np.array([6.0, -9.0, 0.0])) == pytest.approx(3.0)
     assert common_unit(np.array([0.1, 0.25])) == pytest.approx(0.05)
     assert common_unit(np.zeros(2)) == 1.0
-    assert common_unit(np.array([1.0, np.pi, np.e])) is None
+    assert common_unit(np.array([1.0, np.pi, np.sqrt(2.0)])) is None
 
 
 def test_too_many_qubits_are_refused_with_those_of_the_register() -> None:
