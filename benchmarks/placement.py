@@ -105,7 +105,7 @@ class Known:
             "method": method,
             "buses": ", ".join(name.removeprefix("bus ") for name in names),
             "AC cost": cost,
-            "above best": cost - self.best,
+            "above best": max(cost - self.best, 0.0),
             "rank": f"{cheaper + 1} of {len(self.ranked)}",
             "s": seconds,
         }

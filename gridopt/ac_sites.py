@@ -148,7 +148,8 @@ class ACSites:
             g_i = L(b + e_i) − L(b) − H_ii / 2
             cost(z) ≈ L(b) + Σ_i g_i (z_i − b) + ½ Σ_ij H_ij (z_i − b) (z_j − b)
 
-        With b = 0 it is exact for none, one and two batteries.
+        With b = 0 it is exact for none, one and two batteries. Where a site cannot take two,
+        H_ii is 4 (L(b + e_i) − 2 L(b + e_i / 2) + L(b)).
 
         Parameters
         ----------
@@ -160,8 +161,19 @@ class ACSites:
         UnsupportedError
             Where some of these cost inf: limits without a price above all.
         """
-        C, sites = self.n_sites, self._study.sites
-        is_rated = self._study.grid.is_rated.any()
+        self._check_prices()
+        C, count = self.n_sites, self._study.sites.count if count is None else count
+        base = np.full(C, max((count or 0) - 2, 0) / C)
+        none = float(self._finite(base[np.newaxis])[0])
+        one = self._finite(base + np.eye(C))
+        curvature = self._mixed(base, none, one)
+        if base.any():  # around 0 z² = z, so that it makes no difference
+            np.fill_diagonal(curvature, self._own(base, none, one))
+        slope = one - none - curvature.diagonal() / 2.0
+        return QuadraticModel.around(base, none, slope, curvature, count)
+
+    def _check_prices(self) -> None:
+        sites, is_rated = self._study.sites, self._study.grid.is_rated.any()
         if np.isinf(sites.voltage_cost_per_pu_h) or (
             is_rated and np.isinf(sites.overload_cost_per_mwh)
         ):
@@ -169,17 +181,23 @@ class ACSites:
                 "a quadratic model needs prices in place of hard limits: voltage_cost_per_pu_h, "
                 "and overload_cost_per_mwh where branches are rated"
             )
-        count = sites.count if count is None else count
-        base, each = np.full(C, max((count or 0) - 2, 0) / C), np.eye(C)
-        i, j = np.triu_indices(C, 0 if base.any() else 1)  # z² = z: around 0, i = j tells nothing
-        none = float(self._finite(base[np.newaxis])[0])
-        one = self._finite(base + each)
+
+    def _mixed(self, base: FloatArray, none: float, one: FloatArray) -> FloatArray:
+        """Return the differences of pairs beside a base, (C, C), 0 on the diagonal."""
+        C, each = self.n_sites, np.eye(self.n_sites)
+        i, j = np.triu_indices(C, 1)
         parts = [slice(k, k + BATCH) for k in range(0, len(i), BATCH)]
-        two = np.concatenate([self._finite(base + each[i[k]] + each[j[k]]) for k in parts])
-        curvature = np.zeros((C, C))
-        curvature[i, j] = curvature[j, i] = two - one[i] - one[j] + none
-        slope = one - none - curvature.diagonal() / 2.0
-        return QuadraticModel.around(base, none, slope, curvature, count)
+        both = [self._finite(base + each[i[part]] + each[j[part]]) for part in parts]
+        found = np.zeros((C, C))
+        found[i, j] = np.concatenate([*both, []]) - one[i] - one[j] + none
+        return found + found.T
+
+    def _own(self, base: FloatArray, none: float, one: FloatArray) -> FloatArray:
+        """Return the second differences at each site, (C,): of two batteries, or of two halves."""
+        each = np.eye(self.n_sites)
+        twice = self.cost(base + 2.0 * each) - 2.0 * one + none
+        halves = 4.0 * (one - 2.0 * self._finite(base + each / 2.0) + none)
+        return np.where(np.isfinite(twice), twice, halves)
 
     def residual(self, model: QuadraticModel, count: int, choices: int, seed: int) -> Residual:
         """Return how far a model is from AC power flow on random choices of `count` sites.
