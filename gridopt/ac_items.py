@@ -15,6 +15,7 @@ import numpy as np
 
 from gridopt.ac_power_flow import limit_percent, net_of
 from gridopt.arrays import BoolArray, FloatArray, IntArray, freeze
+from gridopt.elements import NEIGHBOR
 from gridopt.errors import UnsupportedError
 from gridopt.fast_power_flow import FastPowerFlow, Flows
 from gridopt.grid import ElementKey
@@ -66,11 +67,14 @@ class Source:
         Raises
         ------
         UnsupportedError
-            Unless exactly one element of the study is a slack of its net.
+            Unless exactly one element of the study is a slack of its net, with no neighbor beside
+            it, whose trade the slack would give as well.
         """
         slacks = _slacks(study)
         trade = [row for row, key in enumerate(study.exchange.element) if key in slacks]
         unit = [row for row, key in enumerate(study.thermal.element) if key in slacks]
+        if any(element == NEIGHBOR for element, _ in study.exchange.element):
+            raise UnsupportedError("power flow of every choice takes no window of a system")
         if len(trade) + len(unit) != 1 or len(slacks) != 1:
             names = ", ".join(f"{element} {index}" for element, index in slacks)
             raise UnsupportedError(

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from gridopt.ac_items import Source
+from gridopt.ac_power_flow import net_of
 from gridopt.arrays import FloatArray
 from gridopt.elements import CostCurve
 from gridopt.errors import GridoptError
@@ -39,6 +40,7 @@ def base_dispatch(study: Study, time_limit_s: float | None = None) -> Checked:
         Where there is no plan without batteries, or none that leaves so much room; where AC power
         flow of a radial net does not converge.
     """
+    net_of(study)
     before = _solved(study, time_limit_s)
     (flow,) = before.flows
     if before.placement.network == "radial" or not flow.converged.all():
@@ -64,8 +66,7 @@ def _solved(study: Study, time_limit_s: float | None) -> Checked:
 def _deviation_mw(study: Study, missed_mw: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return how far up and down the source may have to go in each period, (T,) each."""
     sites = study.sites
-    number = len(sites) if sites.count is None else sites.count
-    battery_mw = number * sites.modules.power_mw[0] * sites.profile[0]
+    battery_mw = _most_sites(study) * sites.modules.power_mw[0] * sites.profile[0]
     up = MARGIN * np.maximum(missed_mw, 0.0) + np.maximum(-battery_mw, 0.0)
     down = MARGIN * np.maximum(-missed_mw, 0.0) + np.maximum(battery_mw, 0.0)
     return up, down
@@ -88,12 +89,18 @@ def _with_room(study: Study, source: Source, up_mw: float, down_mw: float) -> St
     if low[g] >= high[g]:
         span = units.p_max_mw[g] - units.p_min_mw[g]
         raise GridoptError(
-            f"{source.name} at the slack has {span:.4g} MW between its limits: losses and "
-            f"batteries need {up_mw:.4g} MW up and {down_mw:.4g} MW down from its dispatch"
+            f"{source.name} at the slack has {span:.4g} MW between its limits: losses, and "
+            f"batteries at {_most_sites(study)} sites (count), need {up_mw:.4g} MW up and "
+            f"{down_mw:.4g} MW down"
         )
     curves[g] = _between(curves[g], low[g], high[g])
     thermal = replace(units, p_min_mw=low, p_max_mw=high, must_run=must_run, cost=tuple(curves))
     return replace(study, thermal=thermal, assumptions=notes)
+
+
+def _most_sites(study: Study) -> int:
+    sites = study.sites
+    return len(sites) if sites.count is None else sites.count
 
 
 def _between(curve: CostCurve, low_mw: float, high_mw: float) -> CostCurve:

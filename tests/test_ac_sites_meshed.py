@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import gridopt
+from gridopt.ac_items import Source
 from gridopt.ac_sites import ACSites
 from gridopt.base_dispatch import base_dispatch
 from gridopt.errors import GridoptError, UnsupportedError
@@ -230,3 +231,11 @@ def test_two_slacks_are_refused(on_ring: Study) -> None:
     net.gen["slack"] = True
     with pytest.raises(UnsupportedError, match=r"one slack .* are ext_grid 0, gen 0, 2 of them"):
         ACSites.of(replace(on_ring, net=net))
+
+
+def test_a_window_is_refused(on_ring: Study) -> None:
+    schedule = gridopt.solve(replace(on_ring, sites=type(on_ring.sites)())).schedule
+    assert schedule is not None
+    part = gridopt.window(schedule, ["ext_grid 0"], 0, 2)
+    with pytest.raises(UnsupportedError, match="takes no window of a system"):
+        Source.of(part, schedule)

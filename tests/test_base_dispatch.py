@@ -64,9 +64,16 @@ def test_nothing_changes_where_there_is_room(make_modules: Modules) -> None:
 def test_a_source_without_room_is_told(study: Study, make_modules: Modules) -> None:
     module = make_modules("large", power_mw=np.array([80.0]), energy_mwh=np.array([160.0]))
     large = with_sites(study, [3], module, operation="profile")
-    expected = r"ext_grid 0 at the slack has 100 MW between its limits: .* need .* up and .* down"
+    expected = (
+        r"ext_grid 0 at the slack has 100 MW between its limits: .* at 1 sites .* up and .* down"
+    )
     with pytest.raises(GridoptError, match=expected):
         base_dispatch(large)
+
+
+def test_a_study_needs_its_net(study: Study) -> None:
+    with pytest.raises(GridoptError, match="holds no pandapower net"):
+        base_dispatch(replace(study, net=None))
 
 
 def test_trade_keeps_room_too(study: Study) -> None:
