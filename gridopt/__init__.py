@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import gridopt.plots as plots
     from gridopt.ac_power_flow import power_flow
+    from gridopt.ac_sites import ACSites
     from gridopt.circuits.pauli_operator import from_sparse_pauli_op, to_sparse_pauli_op
     from gridopt.days import representative_days
     from gridopt.errors import GridoptError, StudyError
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __version__: str
 
 __all__ = [
+    "ACSites",
     "Grid",
     "GridoptError",
     "Lowering",
@@ -107,6 +109,7 @@ __all__ = [
 # Where each public name lives. None but `plots` may be the name of a module of the package too:
 # importing that module would bind it here and hide the function.
 _HOME = {
+    "ACSites": "gridopt.ac_sites",
     "Grid": "gridopt.grid",
     "GridoptError": "gridopt.errors",
     "Lowering": "gridopt.lowering.qubo",

@@ -105,12 +105,7 @@ def power_flow(study: Study, schedule: Schedule, *, enforce_q_lims: bool = False
     GridoptError
         If the study holds no net.
     """
-    if study.net is None:
-        raise GridoptError(
-            f"study {study.name!r} holds no pandapower net, which the AC power flow needs: "
-            "read it with gridopt.read_pandapower"
-        )
-    net = copy.deepcopy(study.net)
+    net = copy.deepcopy(net_of(study))
     net["converged"] = False  # results that came with the net are of another schedule
     writer = DispatchWriter(net, study, hold_voltage=True)
     limits = _Limits.of(net)
@@ -124,6 +119,22 @@ def power_flow(study: Study, schedule: Schedule, *, enforce_q_lims: bool = False
         slack_mw=np.array([period.slack_mw for period in periods]),
         violations=tuple(found for period in periods for found in period.violations),
     )
+
+
+def net_of(study: Study) -> Any:
+    """Return the net that a study was read from.
+
+    Raises
+    ------
+    GridoptError
+        If it holds none.
+    """
+    if study.net is None:
+        raise GridoptError(
+            f"study {study.name!r} holds no pandapower net, which the AC power flow needs: "
+            "read it with gridopt.read_pandapower"
+        )
+    return study.net
 
 
 def limit_percent(study: Study) -> FloatArray:

@@ -1,33 +1,31 @@
 """What batteries at some sites cost by AC power flow, and a quadratic model of that.
 
-For batteries on a radial grid that run by one profile (`Sites.profile`), so that every choice of
-sites is so many power flows: of all choices where there are few (the oracle), or of single sites
-and pairs, from which finite differences give the natural QUBO:
+For batteries that run by one profile (`Sites.profile`), so that every choice of sites is so many
+power flows: of all choices where there are few (the oracle), or of single sites and pairs beside
+a base b, from which finite differences give the natural QUBO (`ACSites.quadratic`).
 
-    cost(z) ≈ L(0) + Σ_i h_i z_i + Σ_{i<j} J_ij z_i z_j,
-    h_i = L(e_i) − L(0),  J_ij = L(e_i + e_j) − L(e_i) − L(e_j) + L(0)
+All else runs as it does without batteries, but for the source at the slack of the net, which gives
+the rest at its price.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import combinations
 from math import comb
 
 import numpy as np
 
-from gridopt.ac_power_flow import limit_percent
-from gridopt.arrays import BoolArray, FloatArray, IntArray, freeze
+from gridopt.ac_items import ACItems
+from gridopt.arrays import BoolArray, FloatArray, IntArray
+from gridopt.base_dispatch import base_dispatch
+from gridopt.base_points import base_points
+from gridopt.compiling import threads_within
 from gridopt.errors import TooLargeError, UnsupportedError
-from gridopt.fast_power_flow import FastPowerFlow, Flows
-from gridopt.io.net_grid import read_grid
-from gridopt.io.write_dispatch import DispatchWriter
-from gridopt.placement_rules import TOLERANCE_PU
-from gridopt.placing import LEAST_LOADING, Checked
-from gridopt.program import Program, ProgramBuilder
-from gridopt.rules import TOLERANCE_MW
+from gridopt.placing import Checked
+from gridopt.quadratic_model import QuadraticModel, Residual
 from gridopt.study import Study
 
 MOST_CHOICES = 1_000_000
@@ -37,142 +35,89 @@ BATCH = 2000
 """Choices that are solved at a time."""
 
 
-@dataclass(frozen=True, eq=False)
-class QuadraticModel:
-    """A quadratic function of which sites get a battery.
-
-    Parameters
-    ----------
-    constant : float
-    linear : array, (C,)
-    coupling : array, (C, C)
-        Of pairs, above the diagonal.
-    count : int or None
-        How many sites get one.
-    """
-
-    constant: float
-    linear: FloatArray
-    coupling: FloatArray
-    count: int | None
-
-    def __post_init__(self) -> None:
-        freeze(self, floats="linear coupling")
-
-    def _typical(self) -> float:
-        """Return what the median site adds beside as many others as there are to be."""
-        if self.count is None:
-            return 0.0
-        others = (self.coupling + self.coupling.T).sum(axis=1) / max(len(self.linear) - 1, 1)
-        return float(np.median(self.linear + max(self.count - 1, 0) * others))
-
-    def cost(self, chosen: BoolArray) -> FloatArray:
-        """Return the model's cost of N choices, (N, C)."""
-        z = np.asarray(chosen, dtype=np.float64)
-        pairs = np.einsum("ni,ij,nj->n", z, self.coupling, z)
-        return np.asarray(self.constant + z @ self.linear + pairs)
-
-    def program(self) -> Program:
-        """Return the model as a program: one 0/1 column a site, their number as a row.
-
-        With a number of sites, μ (Σ z − count) = 0 is added, with μ so that the median site adds
-        nothing: a penalty for the number can then be as small as sites differ.
-        """
-        b = ProgramBuilder()
-        site = b.binary("site", self.linear.shape)
-        typical = self._typical()
-        b.minimize_constant(self.constant + typical * (self.count or 0))
-        b.minimize(self.linear - typical, site)
-        i, j = np.nonzero(self.coupling)
-        b.minimize_product(self.coupling[i, j], site[i], site[j])
-        if self.count is not None:
-            b.constrain("site_count", (1.0, site[np.newaxis]), equal=np.array([self.count]))
-        return b.program()
-
-
-@dataclass(frozen=True)
-class Residual:
-    """How far a quadratic model is from AC power flow.
-
-    Parameters
-    ----------
-    choices : int
-        Random choices of sites that were compared.
-    r_squared : float
-        Share of the variance of cost among them that the model explains.
-    worst : float
-        Largest difference, in money.
-    worst_relative : float
-        The same, relative to the cost.
-    """
-
-    choices: int
-    r_squared: float
-    worst: float
-    worst_relative: float
-
-
 class ACSites:
     """Sites of a study whose batteries run by a profile, one module a site of one kind.
 
     Parameters
     ----------
     study : Study
-        With a net, a feeder and sites.
+        With a net and sites.
     before : Checked
-        Without batteries.
+        How all runs without batteries; see `ACSites.of`.
+    threads : int, optional
+        Periods at a time; as many as there are cores by default.
 
     Raises
     ------
     UnsupportedError
-        Where the sites are of another form.
+        Where the sites are of another form, or no one unit or trade stands for the slack.
     GridoptError
-        Where the net has no fast power flow; see `FastPowerFlow.of`.
+        Where periods have no AC power flow without batteries: which, and how far they are from one.
+
+    Notes
+    -----
+    On radial nets costs are those of `gridopt.place`: losses at their own price. On meshed nets
+    the source gives the losses, as any other power. What it cannot give, voltages and loadings
+    that have no price, and power flows that do not converge cost inf.
     """
 
-    def __init__(self, study: Study, before: Checked) -> None:
-        sites = study.sites
-        if sites.is_optimized or len(sites.modules) != 1 or sites.modules_max != 1:
-            raise UnsupportedError(
-                "power flow of every choice needs operation = 'profile' and one module of one "
-                "kind a site"
-            )
-        if study.scenarios:
-            raise UnsupportedError("power flow of every choice needs a study without scenarios")
-        self._study, self._before = study, before
-        self._schedule = before.placement.schedules[0]
-        net = copy.deepcopy(study.net)
-        writer = DispatchWriter(net, self._schedule.study, hold_voltage=True)
-        self._points: list[FastPowerFlow] = []
-        for t in range(study.n_periods):
-            writer.write(self._schedule, t)
-            self._points.append(FastPowerFlow.of(net))
-        position = read_grid(copy.deepcopy(net), []).position
-        bus = self._points[0].bus
-        place = np.array([position[int(index)] for index in bus])
-        first = {int(row): column for column, row in reversed(list(enumerate(place)))}
-        self._column = np.array([first[row] for row in sorted(first)])
-        self._row = np.array(sorted(first))
-        self._site = np.array([first[int(row)] for row in sites.bus])
-        self._below = study.radial.fed_through(sites.bus)
-        branch = {key: column for column, key in enumerate(self._points[0].branch)}
-        self._branch = np.array([branch[key] for key in study.grid.branch_element])
-        self._limit = limit_percent(study)
+    def __init__(self, study: Study, before: Checked, threads: int | None = None) -> None:
+        _check(study)
+        self._threads = threads_within(threads)
+        self._points = base_points(before.placement.schedules[0])
+        self._items = ACItems.of(study, before, self._points[0])
+        self._study = study
+
+    @staticmethod
+    def of(
+        study: Study, *, time_limit_s: float | None = None, threads: int | None = None
+    ) -> ACSites:
+        """Return the sites of a study, all else dispatched without batteries by HiGHS.
+
+        Parameters
+        ----------
+        study : Study
+            With a net and sites.
+        time_limit_s : float, optional
+            Of a dispatch.
+        threads : int, optional
+
+        Raises
+        ------
+        UnsupportedError, GridoptError
+            As the class does, and where there is no plan without batteries: see `base_dispatch`.
+        """
+        _check(study)
+        return ACSites(study, base_dispatch(study, time_limit_s), threads)
 
     @property
     def n_sites(self) -> int:
         """Number of candidates C."""
-        return len(self._site)
+        return len(self._items.site)
 
-    def cost(self, chosen: BoolArray) -> FloatArray:
-        """Return what N choices of sites, (N, C), cost by AC power flow.
+    def cost(self, batteries: BoolArray | FloatArray) -> FloatArray:
+        """Return what N choices of sites cost by AC power flow.
 
         inf where it diverges, where something is beyond a limit that has no price, or the source
-        at the reference bus cannot give what is left.
+        cannot give what is left.
+
+        Parameters
+        ----------
+        batteries : array, (N, C)
+            Whether each site has one, or how many; parts of one are allowed.
         """
-        chosen = np.asarray(chosen, dtype=np.bool_)
-        parts = [self._cost(chosen[k : k + BATCH]) for k in range(0, len(chosen), BATCH)]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        whole = np.sum(list(self.items(batteries).values()), axis=0)
+        return np.asarray(np.where(np.isfinite(whole), whole, np.inf))
+
+    def items(self, batteries: BoolArray | FloatArray) -> dict[str, FloatArray]:
+        """Return the same by item: supply by the source, losses, voltage, overload, …, (N,) each.
+
+        NaN where a power flow diverges.
+        """
+        batteries = np.asarray(batteries, dtype=np.float64)
+        starts = range(0, max(len(batteries), 1), BATCH)
+        parts = [self._batch(batteries[start : start + BATCH]) for start in starts]
+        return {item: np.concatenate([part[item] for part in parts]) for item in parts[0]}
 
     def best(self, count: int, keep: int = 10) -> list[tuple[float, IntArray]]:
         """Return the cheapest choices of `count` sites, by power flow of all of them.
@@ -193,16 +138,42 @@ class ACSites:
             found = sorted(found, key=lambda one: one[0])[:keep]
         return found
 
-    def quadratic(self) -> QuadraticModel:
-        """Return the model whose cost of no, one and two batteries is that of AC power flow.
+    def quadratic(self, count: int | None = None) -> QuadraticModel:
+        """Return the quadratic model of the cost, by finite differences.
+
+        Around no battery (b = 0), or with a number of sites K > 2 around K − 2 batteries spread
+        evenly over all C, b = (K − 2) / C, so that differences are taken where the choices are:
+
+            H_ij = L(b + e_i + e_j) − L(b + e_i) − L(b + e_j) + L(b),  also for i = j
+            g_i = L(b + e_i) − L(b) − H_ii / 2
+            cost(z) ≈ L(b) + Σ_i g_i (z_i − b) + ½ Σ_ij H_ij (z_i − b) (z_j − b)
+
+        With b = 0 it is exact for none, one and two batteries. Where a site cannot take two,
+        H_ii is 4 (L(b + e_i) − 2 L(b + e_i / 2) + L(b)).
+
+        Parameters
+        ----------
+        count : int, optional
+            K; that of the study where not given.
 
         Raises
         ------
         UnsupportedError
-            Where some choices of none, one or two sites cost inf: limits without a price above all.
+            Where some of these cost inf: limits without a price above all.
         """
-        C, sites = self.n_sites, self._study.sites
-        is_rated = self._study.grid.is_rated.any()
+        self._check_prices()
+        C, count = self.n_sites, self._study.sites.count if count is None else count
+        base = np.full(C, max((count or 0) - 2, 0) / C)
+        none = float(self._finite(base[np.newaxis])[0])
+        one = self._finite(base + np.eye(C))
+        curvature = self._mixed(base, none, one)
+        if base.any():  # around 0 z² = z, so that it makes no difference
+            np.fill_diagonal(curvature, self._own(base, none, one))
+        slope = one - none - curvature.diagonal() / 2.0
+        return QuadraticModel.around(base, none, slope, curvature, count)
+
+    def _check_prices(self) -> None:
+        sites, is_rated = self._study.sites, self._study.grid.is_rated.any()
         if np.isinf(sites.voltage_cost_per_pu_h) or (
             is_rated and np.isinf(sites.overload_cost_per_mwh)
         ):
@@ -210,138 +181,74 @@ class ACSites:
                 "a quadratic model needs prices in place of hard limits: voltage_cost_per_pu_h, "
                 "and overload_cost_per_mwh where branches are rated"
             )
-        none = float(self.cost(np.zeros((1, C), np.bool_))[0])
-        one = self.cost(np.eye(C, dtype=np.bool_))
-        pairs = np.array(list(combinations(range(C), 2)), dtype=np.int64).reshape(-1, 2)
-        two = self.cost(_indicator(pairs, C))
-        if not (np.isfinite(none) and np.isfinite(one).all() and np.isfinite(two).all()):
-            raise UnsupportedError(
-                "a quadratic model needs one and two batteries to be feasible anywhere: power "
-                "flow diverges, or the source at the reference bus cannot give what is left"
-            )
-        coupling = np.zeros((C, C))
-        i, j = pairs.T
-        coupling[i, j] = two - one[i] - one[j] + none
-        return QuadraticModel(none, one - none, coupling, self._study.sites.count)
+
+    def _mixed(self, base: FloatArray, none: float, one: FloatArray) -> FloatArray:
+        """Return the differences of pairs beside a base, (C, C), 0 on the diagonal."""
+        C, each = self.n_sites, np.eye(self.n_sites)
+        i, j = np.triu_indices(C, 1)
+        parts = [slice(k, k + BATCH) for k in range(0, len(i), BATCH)]
+        both = [self._finite(base + each[i[part]] + each[j[part]]) for part in parts]
+        found = np.zeros((C, C))
+        found[i, j] = np.concatenate([*both, []]) - one[i] - one[j] + none
+        return found + found.T
+
+    def _own(self, base: FloatArray, none: float, one: FloatArray) -> FloatArray:
+        """Return the second differences at each site, (C,): of two batteries, or of two halves."""
+        each = np.eye(self.n_sites)
+        twice = self.cost(base + 2.0 * each) - 2.0 * one + none
+        halves = 4.0 * (one - 2.0 * self._finite(base + each / 2.0) + none)
+        return np.where(np.isfinite(twice), twice, halves)
 
     def residual(self, model: QuadraticModel, count: int, choices: int, seed: int) -> Residual:
-        """Return how far a model is from AC power flow on random choices of `count` sites."""
+        """Return how far a model is from AC power flow on random choices of `count` sites.
+
+        Raises
+        ------
+        UnsupportedError
+            Where some of them cost inf.
+        """
         rng = np.random.default_rng(seed)
         picked = np.array([rng.choice(self.n_sites, count, replace=False) for _ in range(choices)])
         chosen = _indicator(picked, self.n_sites)
-        true = self.cost(chosen)
-        error = model.cost(chosen) - true
-        spread = float(((true - true.mean()) ** 2).sum())
-        explained = 1.0 - float((error**2).sum()) / spread if spread > 0.0 else float("nan")
-        worst = float(np.abs(error).max())
-        return Residual(choices, explained, worst, float(np.abs(error / true).max()))
+        return Residual.of(model.cost(chosen), self._finite(chosen))
 
-    def _cost(self, chosen: BoolArray) -> FloatArray:
-        study, modules = self._study, self._study.sites.modules
-        h, number = study.period_h, chosen.sum(axis=1)
-        p_mw = modules.power_mw[0] * study.sites.profile[0]
-        worn = h * float(modules.degradation_cost_per_mwh[0]) * float(np.maximum(p_mw, 0.0).sum())
-        each = float(study.sites.module_cost(h * study.n_periods)[0])
-        total = (each + worn) * number + self._fixed_cost()
-        highest = np.zeros(len(chosen))
-        low, high = self._source_limits_mw()
-        for t, point in enumerate(self._points):
-            injected = np.zeros((len(chosen), len(point.bus)))
-            np.add.at(injected.T, self._site, p_mw[t] * chosen.T)
-            flows = point.solve(injected, np.zeros_like(injected))
-            source = self._source_mw(t) - p_mw[t] * number
-            highest = np.maximum(highest, source)
-            p_lin = self._flow_mw(t) - p_mw[t] * chosen @ self._below.T
-            is_given = (source >= low - TOLERANCE_MW) & (source <= high + TOLERANCE_MW)
-            total = total + np.where(is_given, self._supply_cost(t, source), np.inf)
-            total = total + h * (
-                self._loss_and_voltage_cost(t, flows) + self._loading_cost(t, p_lin, flows)
-            )
-        total = total + study.sites.peak_cost_per_mw * highest
-        return np.asarray(np.where(np.isfinite(total), total, np.inf))
-
-    def _fixed_cost(self) -> float:
-        """Return what does not depend on the choice: all but supply at the reference bus, grid."""
-        found, study = self._before.verification, self._study
-        depends = {"investment", "losses", "voltage", "overload", "peak"}
-        items = {**found.cost, **found.penalty}
-        whole = sum(amount for item, amount in items.items() if item not in depends)
-        supply = sum(
-            float(self._supply_cost(t, np.array([self._source_mw(t)]))[0])
-            for t in range(study.n_periods)
+    def _finite(self, batteries: BoolArray | FloatArray) -> FloatArray:
+        """Return costs of choices; raise where some are inf."""
+        cost = self.cost(batteries)
+        wrong = np.flatnonzero(np.isinf(cost))
+        if not len(wrong):
+            return cost
+        most = np.flatnonzero(batteries[wrong[0]] >= 1.0)
+        names = [self._study.grid.bus_name[bus] for bus in self._study.sites.bus[most]]
+        where = f", the first with batteries at {', '.join(names)}" if names else ""
+        raise UnsupportedError(
+            f"a quadratic model needs every choice to have a cost: {len(wrong)} of {len(cost)} "
+            f"have none{where}; power flow diverges, or {self._items.source.name} at the slack "
+            "cannot give what is left"
         )
-        return whole - supply
 
-    def _source_mw(self, t: int) -> float:
-        """Return what the first trade or unit at the reference bus gives without batteries."""
-        study, here = self._study, self._study.grid.reference_bus
-        for row in np.flatnonzero(study.exchange.bus == here):
-            return float(self._schedule.import_mw[row, t])
-        for row in np.flatnonzero(study.thermal.bus == here):
-            return float(self._schedule.power_mw[row, t])
-        raise UnsupportedError("power flow of every choice needs a source at the reference bus")
-
-    def _source_limits_mw(self) -> tuple[float, float]:
-        """Return what that source gives at least and at most."""
-        study, here = self._study, self._study.grid.reference_bus
-        for row in np.flatnonzero(study.exchange.bus == here):
-            market = study.exchange
-            return -float(market.export_max_mw[row]), float(market.import_max_mw[row])
-        unit = int(np.flatnonzero(study.thermal.bus == here)[0])
-        return float(study.thermal.p_min_mw[unit]), float(study.thermal.p_max_mw[unit])
-
-    def _supply_cost(self, t: int, p_mw: FloatArray) -> FloatArray:
-        study, here = self._study, self._study.grid.reference_bus
-        market = study.exchange
-        for row in np.flatnonzero(market.bus == here):
-            price, slope = market.price_per_mwh[row, t], market.slope_per_mw2h[row, t]
-            return np.asarray(study.period_h * (price * p_mw + slope * p_mw**2 / 2.0))
-        unit = int(np.flatnonzero(study.thermal.bus == here)[0])
-        return study.period_h * study.thermal.cost[unit].cost(p_mw)
-
-    def _flow_mw(self, t: int) -> FloatArray:
-        """Return LinDistFlow's flow of each branch without batteries, (L,)."""
-        grid = self._study.grid
-        taken = grid.shunt_mw - self._schedule.injection_mw()[:, t]
-        return self._study.radial.flows(taken[:, np.newaxis])[:, 0]
-
-    def _loss_and_voltage_cost(self, t: int, flows: Flows) -> FloatArray:
-        """Return what losses and voltages cost for an hour, (N,)."""
-        study, sites, feeder = self._study, self._study.sites, self._study.radial
-        total = np.zeros(len(flows.converged))
-        if len(sites.loss_cost_per_mwh):
-            total = total + sites.loss_cost_per_mwh[t] * flows.loss_mw
-        vm_pu = flows.vm_pu[:, self._column]
-        low, high = feeder.vm_min_pu[self._row], feeder.vm_max_pu[self._row]
-        counts = self._row != study.grid.reference_bus
-        for edge, sign in ((low, -1.0), (high, 1.0)):
-            at = counts & np.isfinite(edge) & (edge > 0.0)
-            beyond = sign * (vm_pu[:, at] ** 2 - edge[at] ** 2) / (2.0 * edge[at])
-            total = total + _priced(beyond, sites.voltage_cost_per_pu_h, TOLERANCE_PU)
-        return np.asarray(total)
-
-    def _loading_cost(self, t: int, p_mw: FloatArray, flows: Flows) -> FloatArray:
-        """Return what is above ratings for an hour, (N,), as `RadialState` counts it."""
-        study, feeder = self._study, self._study.radial
-        rated = np.flatnonzero(study.grid.is_rated)
-        if not len(rated):
-            return np.zeros(len(flows.converged))
-        q_mvar = feeder.flows(feeder.reactive_demand_mvar(study.demand_mw[:, t : t + 1]))[rated, 0]
-        rating, p_mw = study.grid.rating_mw[rated], p_mw[:, rated]
-        share = flows.loading_percent[:, self._branch[rated]] / self._limit[rated]
-        linear = np.hypot(p_mw, q_mvar) / rating
-        ratio = np.divide(share, linear, out=np.ones_like(share), where=linear > LEAST_LOADING)
-        most = np.sqrt(np.maximum((rating / ratio) ** 2 - q_mvar**2, 0.0))
-        over = np.where(ratio > 0.0, np.abs(p_mw) - most, 0.0)
-        return _priced(over, study.sites.overload_cost_per_mwh, TOLERANCE_MW)
+    def _batch(self, batteries: FloatArray) -> dict[str, FloatArray]:
+        """Return costs by item; periods are solved in parallel and summed in their order."""
+        period = partial(self._items.period, batteries=batteries)
+        with ThreadPoolExecutor(self._threads) as pool:
+            found = list(pool.map(period, range(len(self._points)), self._points))
+        highest = np.max([source for source, _ in found], axis=0, initial=0.0)
+        return {
+            **self._items.once(batteries.sum(axis=1)),
+            "peak": self._study.sites.peak_cost_per_mw * highest,
+            **{item: np.sum([cost[item] for _, cost in found], axis=0) for item in found[0][1]},
+        }
 
 
-def _priced(beyond: FloatArray, price: float, tolerance: float) -> FloatArray:
-    """Return what is beyond limits, (N, k), at a price; inf where it has none and is not little."""
-    amount = np.maximum(beyond, 0.0)
-    if np.isfinite(price):
-        return np.asarray(price * amount.sum(axis=1))
-    return np.where(amount.max(axis=1, initial=0.0) > tolerance, np.inf, 0.0)
+def _check(study: Study) -> None:
+    sites = study.sites
+    if sites.is_optimized or len(sites.modules) != 1 or sites.modules_max != 1:
+        raise UnsupportedError(
+            "power flow of every choice needs operation = 'profile' and one module of one kind a "
+            "site"
+        )
+    if study.scenarios:
+        raise UnsupportedError("power flow of every choice needs a study without scenarios")
 
 
 def _batches(n_sites: int, count: int) -> Iterator[IntArray]:

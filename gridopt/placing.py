@@ -15,14 +15,13 @@ import numpy as np
 
 from gridopt.ac_power_flow import PowerFlow, limit_percent, power_flow
 from gridopt.arrays import FloatArray
+from gridopt.base_points import base_points
 from gridopt.display import card, figure, number
 from gridopt.errors import GridoptError
-from gridopt.fast_power_flow import FastPowerFlow
 from gridopt.feeder import Correction, Feeder
 from gridopt.formulation import Formulation
 from gridopt.highs_model import Clock
 from gridopt.io.net_grid import read_grid
-from gridopt.io.write_dispatch import DispatchWriter
 from gridopt.placement import Placement
 from gridopt.placement_controls import Control, controls
 from gridopt.registry import option_names, solver_class
@@ -48,9 +47,6 @@ BASE_GAP = 1e-4
 
 SHORTEST_S = 1.0
 """Time left with which batteries are placed once more, at least."""
-
-NAMED = 6
-"""Periods that are named where AC power flow does not converge."""
 
 LEAST_LOADING = 1e-3
 """Share of a rating below which a branch's loading has no meaningful ratio."""
@@ -283,28 +279,15 @@ def without_batteries(
 
 
 def _check_convergence(found: Checked) -> None:
-    """Raise where AC power flow does not converge: when, and how far from it the first time."""
-    silent = [
-        (schedule, flow, int(t))
-        for schedule, flow in zip(found.placement.schedules, found.flows, strict=True)
-        for t in np.flatnonzero(~flow.converged)
-    ]
-    if not silent:
-        return
-    named = ", ".join(str(flow.study.time[t]) for _, flow, t in silent[:NAMED])
-    more = f" and {len(silent) - NAMED} more" if len(silent) > NAMED else ""
-    schedule, flow, t = silent[0]
-    net = copy.deepcopy(flow.study.net)
-    DispatchWriter(net, flow.study, hold_voltage=True).write(schedule, t)
-    try:
-        FastPowerFlow.of(net)
-        reason = "it converges from another start"
-    except GridoptError as fault:
-        reason = str(fault)
-    raise GridoptError(
-        "AC power flow of the net without batteries does not converge in "
-        f"{len(silent)} periods: {named}{more}. The first of them: {reason}"
-    )
+    """Raise where AC power flow does not converge: when, and how far from it."""
+    for schedule, flow in zip(found.placement.schedules, found.flows, strict=True):
+        silent = np.flatnonzero(~flow.converged).tolist()
+        if silent:
+            base_points(schedule, silent)
+            raise GridoptError(
+                f"AC power flow without batteries does not converge in {len(silent)} periods, the "
+                f"first is {flow.study.time[silent[0]]}; from another start it does"
+            )
 
 
 def checked(study: Study, plan: object) -> Checked | None:

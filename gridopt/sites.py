@@ -107,11 +107,15 @@ class Sites:
     loss_cost_per_mwh : array, (T,), or empty
         Of what is lost in branches, on radial grids; empty where losses do not count.
     voltage_cost_per_pu_h : float
-        Of each pu outside of a bus's band in an hour, on radial grids; inf where nothing may be.
+        Of each pu outside of a bus's band in an hour, where AC power flow counts (on radial grids,
+        and in `gridopt.ac_sites`); inf where nothing may be.
     overload_cost_per_mwh : float
-        Of energy beyond a branch's rating, on radial grids; inf where nothing may be.
+        Of energy beyond a branch's rating, where AC power flow counts; inf where nothing may be.
     peak_cost_per_mw : float
         Of the highest power taken at the reference bus.
+    vm_min_pu, vm_max_pu : array, (B,), or empty
+        The voltage band of meshed grids in place of the net's, empty for the net's own; that of
+        radial ones is the feeder's.
 
     Notes
     -----
@@ -131,9 +135,12 @@ class Sites:
     voltage_cost_per_pu_h: float = np.inf
     overload_cost_per_mwh: float = np.inf
     peak_cost_per_mw: float = 0.0
+    vm_min_pu: FloatArray = field(default_factory=partial(np.zeros, 0))
+    vm_max_pu: FloatArray = field(default_factory=partial(np.zeros, 0))
 
     def __post_init__(self) -> None:
-        freeze(self, floats="profile loss_cost_per_mwh", integers="bus")
+        floats = "profile loss_cost_per_mwh vm_min_pu vm_max_pu"
+        freeze(self, floats=floats, integers="bus")
 
     def __len__(self) -> int:
         return len(self.bus)
@@ -200,6 +207,10 @@ class Sites:
         losses = len(self.loss_cost_per_mwh)
         expected = f"{n_periods} values, one a period"
         checks.append((losses in (0, n_periods), "loss_cost_per_mwh", losses, expected))
+        for name in ("vm_min_pu", "vm_max_pu"):
+            length = len(getattr(self, name))
+            expected = f"{len(bus_name)} values, one a bus, or none"
+            checks.append((length in (0, len(bus_name)), name, length, expected))
         shape = len(self.modules), n_periods
         if not self.is_optimized and self.profile.shape != shape:
             checks.append((False, "shape of profile", self.profile.shape, str(shape)))

@@ -12,7 +12,6 @@ import pandas as pd
 
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.errors import Issue, UnknownNameError, attempt, collected
-from gridopt.feeder import Feeder
 from gridopt.io.battery_modules import read_modules
 from gridopt.io.candidate_buses import Candidates, candidate_buses
 from gridopt.sites import BatteryModules, Sites
@@ -69,12 +68,13 @@ def with_sites(
         Price of losses on radial grids; what energy costs at the reference bus where not given, in
         each scenario what it costs there.
     voltage_cost_per_pu_h, overload_cost_per_mwh : float, optional
-        Prices of voltage outside of its band and of flow above its rating, on radial grids; where
-        not given, nothing may be.
+        Prices of voltage outside of its band and of flow above its rating, on radial grids and in
+        `gridopt.ACSites`; where not given, nothing may be.
     peak_cost_per_mw : float
         Price of the highest power taken at the reference bus.
     vm_min_pu, vm_max_pu : float, optional
-        Voltage band of all buses in place of the net's, on radial grids.
+        Voltage band of all buses in place of the net's, on radial grids; elsewhere with
+        ``operation="profile"``, for `gridopt.ACSites` alone.
 
     Raises
     ------
@@ -87,7 +87,10 @@ def with_sites(
     bus = attempt(lambda: candidate_buses(study, candidates), issues)
     kinds, unknown = _kinds(modules, catalogue, issues)
     notes: list[str] = []
-    feeder = _with_band(study, vm_min_pu, vm_max_pu, issues)
+    band = _band(study, vm_min_pu, vm_max_pu, operation == "profile", issues)
+    feeder = study.feeder
+    if feeder is not None and band is not None:
+        feeder = replace(feeder, vm_min_pu=band[0], vm_max_pu=band[1])
     losses = np.zeros(0)
     if feeder is not None:
         losses = _loss_cost(study, loss_cost_per_mwh, notes)
@@ -95,6 +98,10 @@ def with_sites(
     if operation == "profile" and not any(kinds.issues()):
         profile = daily_profile(study, kinds)
         notes.append("batteries run by one profile: empty at the highest demand of each day")
+    if feeder is None and band is not None:
+        notes.append("the voltage band counts in ACSites alone: the DC model has no voltages")
+    none = np.zeros(0)
+    low, high = (none, none) if feeder is not None or band is None else band
     sites = Sites(
         bus=np.arange(study.grid.n_buses) if bus is None else bus,
         modules=kinds,
@@ -108,6 +115,8 @@ def with_sites(
         voltage_cost_per_pu_h=np.inf if voltage_cost_per_pu_h is None else voltage_cost_per_pu_h,
         overload_cost_per_mwh=np.inf if overload_cost_per_mwh is None else overload_cost_per_mwh,
         peak_cost_per_mw=peak_cost_per_mw,
+        vm_min_pu=low,
+        vm_max_pu=high,
     )
     if unknown is not None:
         issues += sites.issues(study.grid.bus_name, study.n_periods, study.period_h)
@@ -144,26 +153,31 @@ def _kinds(
     return found or read_modules((DEFAULT_MODULE,)), unknown
 
 
-def _with_band(
-    study: Study, vm_min_pu: float | None, vm_max_pu: float | None, issues: list[Issue]
-) -> Feeder | None:
-    """Return the feeder of the study with another voltage band, where one is given."""
-    feeder = study.feeder
+def _band(
+    study: Study,
+    vm_min_pu: float | None,
+    vm_max_pu: float | None,
+    is_profile: bool,
+    issues: list[Issue],
+) -> tuple[FloatArray, FloatArray] | None:
+    """Return the voltage band of each bus, (B,) each; None where none is given."""
     if vm_min_pu is None and vm_max_pu is None:
-        return feeder
-    where = "battery sites"
-    if feeder is None:
-        expected = "a radial grid: the study has no feeder"
+        return None
+    where, B, feeder = "battery sites", study.grid.n_buses, study.feeder
+    if feeder is None and not is_profile:
+        expected = "a radial grid, or operation = 'profile': the study has no feeder"
         issues.append(Issue(where, "voltage band", "given", expected))
         return None
-    low = feeder.vm_min_pu if vm_min_pu is None else np.full(len(feeder.vm_min_pu), vm_min_pu)
-    high = feeder.vm_max_pu if vm_max_pu is None else np.full(len(feeder.vm_max_pu), vm_max_pu)
+    low = np.full(B, -np.inf) if feeder is None else feeder.vm_min_pu
+    high = np.full(B, np.inf) if feeder is None else feeder.vm_max_pu
+    low = low if vm_min_pu is None else np.full(B, vm_min_pu)
+    high = high if vm_max_pu is None else np.full(B, vm_max_pu)
     apart = ~(low <= high)
     if apart.any():
         bus = int(np.flatnonzero(apart)[0])
         expected = f"at most vm_max_pu = {high[bus]:g}"
         issues.append(Issue(where, "vm_min_pu", float(low[bus]), expected))
-    return replace(feeder, vm_min_pu=low, vm_max_pu=high)
+    return low, high
 
 
 def daily_profile(study: Study, modules: BatteryModules) -> FloatArray:

@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "verification": f"{DATA} placement placement_rules rules",
     "ac_power_flow": f"{DATA} io",
     "fast_power_flow": "errors arrays grid ac_model compiling io",
+    "base_points": f"{DATA} placement ac_power_flow fast_power_flow io",
     "windows": DATA,
     "rolling": f"{DATA} rules",
     # the program and its solvers: they know of no grid
@@ -90,7 +91,10 @@ MAY_IMPORT = {
     "pages": "*",
     "commands": "*",
     "placing": "*",
+    "ac_items": "*",
     "ac_sites": "*",
+    "base_dispatch": "*",
+    "quadratic_model": MODEL,
     "placement_controls": f"{MODEL} {MILP} lowering sampling linear_prices solver",
     "placement_commands": "*",
     "placement_outputs": "*",

@@ -28,7 +28,7 @@ def test_routes_agree_on_the_feeder(
 ) -> None:
     rows = placement.feeder(hours=2.0, vm_min_pu=0.95, voltage_cost=1000.0, counts=[1])
     methods = [row["method"] for row in rows]
-    assert methods[:4] == ["no battery", "exhaustive AC", "MILP", "QUBO, its optimum"]
+    assert methods[:5] == ["no battery", "exhaustive AC", "median", "MILP", "QUBO, its optimum"]
     cost = {row["method"]: row["AC cost"] for row in rows}
     # one battery: the quadratic model is AC power flow itself
     assert cost["QUBO, its optimum"] == pytest.approx(cost["exhaustive AC"], rel=1e-9)
@@ -36,3 +36,15 @@ def test_routes_agree_on_the_feeder(
     assert {row["hits"] for row in rows if "hits" in row} == {"2 of 2", "1 of 1"}
     placement._print(rows, placement.COLUMNS)
     assert "exhaustive AC" in capsys.readouterr().out
+
+
+def test_routes_agree_on_a_meshed_net(placement: ModuleType) -> None:
+    rows = placement.meshed("case14", hours=2.0, module_mw=5.0, voltage_cost=1e4, counts=[2])
+    by_method = {row["method"]: row for row in rows}
+    best = by_method["exhaustive AC"]
+    assert best["rank"] == "1 of 91"
+    # two batteries: the quadratic model is AC power flow itself
+    assert by_method["QUBO, its optimum"]["buses"] == best["buses"]
+    assert by_method["QUBO, its optimum"]["worst %"] < 1e-9
+    assert by_method["median"]["AC cost"] > best["AC cost"]
+    assert {row["hits"] for row in rows if "hits" in row} == {"2 of 2", "1 of 1"}

@@ -259,7 +259,7 @@ def test_one_fault_is_one_message(
 
 def test_a_voltage_band_needs_a_radial_net() -> None:
     said = told("case9", "--hours", 1, "--vm-min", 0.95)
-    assert "voltage band = given, expected a radial grid: the study has no feeder" in said
+    assert "voltage band = given, expected a radial grid, or operation = 'profile'" in said
 
 
 def test_a_meshed_net_is_placed_with_dc_flows() -> None:

@@ -169,7 +169,7 @@ def test_a_net_without_a_solution_is_told(make_tree: MakeStudy, make_modules: Mo
         replace(tree, exchange=market), [4], make_modules("small"), voltage_cost_per_pu_h=10.0,
         overload_cost_per_mwh=10.0,
     )  # fmt: skip
-    expected = r"without batteries does not converge in 2 periods: 1, 2\. .*mismatch.* MVA"
+    expected = r"without batteries fails in 2 of 2 periods: 1: .*mismatch.* MVA.*; 2: .*mismatch"
     with pytest.raises(GridoptError, match=expected):
         place(study)
 

@@ -128,7 +128,8 @@ def test_named_twice_by_index_and_by_name(tree: Study) -> None:
 @pytest.mark.parametrize("band", [{"vm_min_pu": 0.95}, {"vm_max_pu": 1.05}])
 def test_a_voltage_band_needs_a_feeder(band: dict[str, float], make_study: MakeStudy) -> None:
     expected = (
-        "battery sites: voltage band = given, expected a radial grid: the study has no feeder"
+        r"battery sites: voltage band = given, expected a radial grid, or operation = .profile.: "
+        "the study has no feeder"
     )
     with pytest.raises(StudyError, match=expected):
         with_sites(make_study(), **band)  # type: ignore[arg-type]

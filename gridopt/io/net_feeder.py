@@ -46,7 +46,7 @@ def read_feeder(net: Any, found: NetGrid) -> Feeder | None:
     fixed_mvar = fixed_mvar - bus[:, BUS_BS]
     np.add.at(fixed_mvar, grid.from_bus, -half_mvar)
     np.add.at(fixed_mvar, grid.to_bus, -half_mvar)
-    low, high = _band(net, found)
+    low, high = voltage_band(net, found)
     return Feeder(
         grid=grid,
         base_mva=found.base_mva,
@@ -77,7 +77,7 @@ def _reactive(net: Any, found: NetGrid) -> tuple[FloatArray, FloatArray]:
     return ratio, np.asarray(taken)
 
 
-def _band(net: Any, found: NetGrid) -> tuple[FloatArray, FloatArray]:
+def voltage_band(net: Any, found: NetGrid) -> tuple[FloatArray, FloatArray]:
     """Return the voltage band of each bus of the grid, the narrowest of fused ones, (B,) each."""
     low = np.full(found.grid.n_buses, -np.inf)
     high = np.full(found.grid.n_buses, np.inf)
