@@ -94,8 +94,7 @@ class Cores:
         """Ask agents for schedules at the answer's prices and at prices near those of the bound."""
         if self._number == 0:
             self._ask_the_other_way_round()
-        limit = 3.0 * self._priced.typical
-        for prices in (self._priced.prices, np.clip(best.prices, -limit, limit)):
+        for prices in (self._priced.prices, self._priced.prices_at(best)):
             for noise in PRICE_NOISE:
                 self._priced.answers(prices * (1.0 + noise * self._rng.normal(size=len(prices))))
 
@@ -171,7 +170,7 @@ class Cores:
                 if curved > 0.0:
                     ratios.append((found.objective - best.objective - linear) / curved)
             else:
-                short = SHORT * priced.typical * float(np.abs(found.missed).sum())
+                short = SHORT * float(priced.typical @ np.abs(found.missed))
                 missing.append((float(energy) + short, scored, found))
         for _, _, found in sorted(missing)[:REPAIRED]:
             priced.mend(found, "core, repaired")
@@ -181,7 +180,7 @@ class Cores:
         """Raise what rows cost that a sample misses; lower a little what it does not."""
         priced = self._priced
         missed, typical, extra = found.missed, priced.typical, priced.extra
-        size = np.abs(missed)
-        step = RAISE * typical * missed / np.maximum(size, max(float(size.max(initial=0.0)), 1e-9))
+        worth = typical * missed
+        step = RAISE * typical * worth / max(float(np.abs(worth).max(initial=0.0)), 1e-9)
         moved = np.where(missed == 0.0, DECAY * extra, extra + step)
         priced.extra = np.clip(moved, -MOST_EXTRA * typical, MOST_EXTRA * typical)

@@ -32,7 +32,7 @@ CONVERGED = 1e-5
 """Relative distance of the model's maximum from the best bound at which nothing is left."""
 
 FIRST_BOX = 0.3
-"""Half width of the first box, as a share of the typical price."""
+"""Half width of the first box, as a share of typical prices."""
 
 FIRST_SMOOTHING, MOST_SMOOTHING = 0.5, 0.95
 """How near to the best prices the agents are asked: 0 where the model says, 1 at the best."""
@@ -81,8 +81,7 @@ class Dual:
         usual[: len(known)] = first[known]
         self.last, _, _ = self._evaluate(usual if prices is None else prices)
         self.best = self.last
-        typical = np.abs(self.best.prices)
-        self._box = FIRST_BOX * (float(typical[typical > 0].mean()) if typical.any() else 1.0)
+        self._box = FIRST_BOX * parts.typical(self.best.prices)
 
     def step(self) -> Termination:
         """Ask the agents once more, or find that the bound is as good as it can be."""
@@ -92,7 +91,7 @@ class Dual:
             return termination
         prices = self._master.prices
         if self._master.bound - self.best.bound <= CONVERGED * abs(self.best.bound):
-            self.is_converged = bool(np.abs(prices - center).max() < self._box * (1.0 - 1e-6))
+            self.is_converged = bool((np.abs(prices - center) < self._box * (1.0 - 1e-6)).all())
             self._box *= 4.0
             return termination
         between = self._smoothing * center + (1.0 - self._smoothing) * prices
@@ -188,8 +187,14 @@ class Master:
         self.answer.append(answers.x[self._decided])
         return len(new)
 
-    def solve(self, center: FloatArray, box: float) -> Termination:
-        """Find the best prices within a box by the model, and the bound that it foretells."""
+    def solve(self, center: FloatArray, box: FloatArray) -> Termination:
+        """Find the best prices within a box by the model, and the bound that it foretells.
+
+        Parameters
+        ----------
+        center, box : array, (m,)
+            The middle of the box, and half of its width.
+        """
         parts = self._parts
         m = len(parts.ties)
         low = np.where(np.isinf(parts.upper), np.maximum(center - box, 0.0), center - box)

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.agents import NOBODY, Agents, Answers
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import UnsupportedError
 from gridopt.program import Program
 
@@ -60,7 +60,8 @@ class Parts:
         if program.agents is None:
             raise UnsupportedError(
                 "this program has no agents to take it apart into: they are there for unit "
-                "commitment without scenarios; take the solver highs"
+                "commitment and for battery placement, without scenarios where there are thermal units; "
+                "take the solver highs"
             )
         owner = program.agents.owner
         left, right = sparse.coo_array(program.Q).coords
@@ -92,7 +93,34 @@ class Parts:
     @cached_property
     def decided(self) -> IntArray:
         """Columns that agents decide, (k,)."""
-        return np.flatnonzero(self.program.is_decision & (self.agents.owner != NOBODY))
+        return np.flatnonzero(self.agents.decides)
+
+    @cached_property
+    def is_decided(self) -> BoolArray:
+        """Tying rows of which all columns are decided: no dispatch changes anything there, (m,)."""
+        other = np.ones(self.program.n_columns)
+        other[self.decided] = 0.0
+        return np.asarray((abs(self.A) @ other == 0.0) & (np.diff(self.A.indptr) > 0))
+
+    def typical(self, prices: FloatArray) -> FloatArray:
+        """Return what a unit of each tying row is usually worth near some prices, (m,).
+
+        The mean of the prices; where all is decided, at least what the decisions in the row are
+        worth for a unit of it.
+        """
+        priced = np.abs(prices)[~self.is_decided]
+        mean = max(float(priced[priced > 0].mean()), 1e-6) if priced.any() else 1.0
+        found = np.full(len(prices), mean)
+        rows = np.flatnonzero(self.is_decided)
+        if not len(rows):
+            return found
+        marginals = self.agents.marginals(self.costs(prices))[:, self.decided]
+        worth = np.abs(marginals[1] - marginals[0])
+        amount = abs(self.A[rows][:, self.decided])
+        total = amount @ np.where(np.isfinite(worth), worth, 0.0)
+        squares = np.asarray(amount.power(2).sum(axis=1)).ravel()  # Σ a d / Σ a² fits d = a · worth
+        found[rows] = np.maximum(total / squares, np.abs(prices[rows]))
+        return np.where(found > 0.0, found, mean)
 
     @cached_property
     def first_tie(self) -> IntArray:

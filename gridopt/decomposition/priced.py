@@ -6,6 +6,7 @@ import numpy as np
 
 from gridopt.agents import Answers
 from gridopt.arrays import FloatArray
+from gridopt.decomposition.core import NO_EXTREME
 from gridopt.decomposition.dispatch import Dispatch, Dispatched
 from gridopt.decomposition.dual import Dual
 from gridopt.decomposition.parts import Parts
@@ -15,7 +16,6 @@ from gridopt.decomposition.schedules import Decisions, Pool
 from gridopt.sampling.redispatch import Redispatch
 from gridopt.sampling.samples import Deadline
 from gridopt.solution import Missing
-
 
 class Priced:
     """The parts of a program, with all that works on them.
@@ -33,8 +33,8 @@ class Priced:
     dual : Dual
     pool : Pool
     dispatch : Dispatch
-    typical : float
-        What a unit of a tying row is usually worth.
+    typical : array, (m,)
+        What a unit of each tying row is usually worth.
     extra : array, (m,)
         What bringing more in each tying row costs beyond its price, where that proved scarce.
     """
@@ -43,8 +43,7 @@ class Priced:
         self.parts, self.record = parts, record
         self.pool = Pool(parts)
         self.dual = Dual(parts, record.clock, prices)
-        priced = np.abs(self.dual.best.prices)
-        self.typical = float(priced[priced > 0].mean()) if priced.any() else 1.0
+        self.typical = parts.typical(self.dual.best.prices)
         self.dispatch = Dispatch(parts, self.pool, self.typical, record.clock)
         self.extra = np.zeros(len(parts.ties))
         self._repair = Repair(parts, self.pool, self.dispatch, self.typical)
@@ -53,6 +52,15 @@ class Priced:
     def prices(self) -> FloatArray:
         """Prices that prove the dual's bound, (m,)."""
         return self.dual.best.prices
+
+    def prices_at(self, found: Dispatched) -> FloatArray:
+        """Return the prices of an answer, none of them extreme; where all is decided, the dual's.
+
+        What the dispatch cannot change has no price there that means anything.
+        """
+        limit = NO_EXTREME * self.typical
+        prices = np.clip(found.prices, -limit, limit)
+        return np.where(self.parts.is_decided, self.prices, prices)
 
     @property
     def room(self) -> float:

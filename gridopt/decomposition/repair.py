@@ -30,7 +30,10 @@ LEAST = 1e-6
 
 
 class Change(NamedTuple):
-    """Another schedule of an agent: its cost for each unit that it brings of what is missed."""
+    """Another schedule of an agent: its cost for each unit that it brings of what is missed.
+
+    Units of rows count by what they are usually worth.
+    """
 
     ratio: float
     agent: int
@@ -47,13 +50,13 @@ class Repair:
     pool : Pool
         Gets all schedules that agents answer.
     dispatch : Dispatch
-    typical : float
-        What a unit of a tying row is usually worth.
+    typical : array, (m,)
+        What a unit of each tying row is usually worth.
     """
 
-    def __init__(self, parts: Parts, pool: Pool, dispatch: Dispatch, typical: float) -> None:
+    def __init__(self, parts: Parts, pool: Pool, dispatch: Dispatch, typical: FloatArray) -> None:
         self._parts, self._pool, self._dispatch = parts, pool, dispatch
-        self._typical = typical
+        self._typical, self._weight = typical, typical / typical.min(initial=np.inf)
 
     def __call__(self, found: Dispatched, usual: FloatArray) -> Dispatched | None:
         """Return an answer near `found` that misses nothing, or None.
@@ -108,7 +111,7 @@ class Repair:
             brings = parts.activity(after.x) - parts.activity(before.x)
             cost = after.least - before.least + (raised - prices) @ brings
             useful = np.maximum(brings * np.sign(found.missed)[:, np.newaxis], 0.0)
-            amount = np.minimum(useful, np.abs(found.missed)[:, np.newaxis]).sum(axis=0)
+            amount = self._weight @ np.minimum(useful, np.abs(found.missed)[:, np.newaxis])
             for agent in map(int, np.flatnonzero(amount > LEAST)):
                 ratio = max(float(cost[agent]), 0.0) / float(amount[agent])
                 yield Change(ratio, agent, decisions[pool.place[agent]], brings[:, agent])
