@@ -155,7 +155,8 @@ class Cores:
         for row, energy in zip(bits, energies, strict=True):
             if scored == SCORED or priced.record.is_over():
                 break
-            decisions = around.decisions(row)
+            sampled = around.decisions(row)
+            decisions = priced.settled(sampled)
             is_new = priced.dispatch.known(decisions) is None
             found = priced.take(decisions, "core")
             if found is None:
@@ -167,7 +168,7 @@ class Cores:
             if np.isfinite(found.objective):
                 z = row[: len(around)].astype(np.float64)
                 linear, curved = float(around.cost @ z), float(z @ around.coupling @ z) / 2.0
-                if curved > 0.0:
+                if curved > 0.0 and np.array_equal(decisions, sampled):
                     ratios.append((found.objective - best.objective - linear) / curved)
             else:
                 short = SHORT * float(priced.typical @ np.abs(found.missed))

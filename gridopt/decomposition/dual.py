@@ -125,6 +125,24 @@ class Dual:
         answers = np.array(master.answer)
         return np.asarray(answers[batch[owner], np.arange(len(owner))])
 
+    def mix(self) -> FloatArray | None:
+        """Return the best mix of answers, which keeps all tying rows, (n,); None before any.
+
+        Only for programs with lazy rows: other answers are not kept as a whole.
+        """
+        master, parts = self._master, self.parts
+        if not master.whole or not len(master.share):
+            return None
+        n, owner = len(master.share), parts.agents.owner
+        mixed = np.zeros(parts.program.n_columns)
+        for number, x in enumerate(master.whole):
+            own = np.flatnonzero(master.batch[:n] == number)
+            share = np.zeros(parts.n_agents + 1)  # the last one is nobody's
+            share[master.agent[own]] = master.share[own]
+            mixed += share[owner] * x
+        mixed[parts.nobodys] = master.of_nobody
+        return mixed
+
     def _evaluate(self, prices: FloatArray) -> tuple[Point, FloatArray, int]:
         """Return the point, the slope there, and how many answers are new to the model."""
         costs = self.parts.costs(prices)
@@ -154,6 +172,10 @@ class Master:
         Whose answer it is, and in which of `answer` it is.
     answer : list of array, (k,) each
         What all agents decide.
+    whole : list of array, (n,) each
+        All of the same answers, where the program has lazy rows.
+    of_nobody : array
+        Values of nobody's columns in the best mix.
     """
 
     def __init__(self, parts: Parts, clock: Clock) -> None:
@@ -168,6 +190,8 @@ class Master:
         self.bound = np.inf
         self.share = np.zeros(0)
         self.answer: list[FloatArray] = []
+        self.whole: list[FloatArray] = []
+        self.of_nobody = np.zeros(n)
         self.batch, self.agent = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 
     def add(self, prices: FloatArray, answers: Answers) -> int:
@@ -185,6 +209,8 @@ class Master:
         self.batch = np.concatenate([self.batch, np.full(len(new), len(self.answer))])
         self.agent = np.concatenate([self.agent, new])
         self.answer.append(answers.x[self._decided])
+        if parts.program.lazy:
+            self.whole.append(answers.x)
         return len(new)
 
     def solve(self, center: FloatArray, box: FloatArray) -> Termination:
@@ -208,6 +234,7 @@ class Master:
             x = self._highs.x
             if x is not None:
                 self.share = x[len(self._model.c) :]
+                self.of_nobody = x[: len(parts.nobodys)]
         return termination
 
 

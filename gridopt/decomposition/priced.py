@@ -13,6 +13,7 @@ from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.record import Record
 from gridopt.decomposition.repair import Repair
 from gridopt.decomposition.schedules import Decisions, Pool
+from gridopt.program import FEASIBILITY_TOLERANCE, Program
 from gridopt.sampling.redispatch import Redispatch
 from gridopt.sampling.samples import Deadline
 from gridopt.solution import Missing
@@ -46,6 +47,7 @@ class Priced:
         self.typical = parts.typical(self.dual.best.prices)
         self.dispatch = Dispatch(parts, self.pool, self.typical, record.clock)
         self.extra = np.zeros(len(parts.ties))
+        self._offered: Dispatched | None = None
         self._repair = Repair(parts, self.pool, self.dispatch, self.typical)
 
     @property
@@ -77,9 +79,16 @@ class Priced:
         self.pool.add(decisions)
         return decisions
 
+    def settled(self, decisions: Decisions) -> Decisions:
+        """Return decisions that keep the rows of decisions alone, as far as they can."""
+        return self._repair.settled(decisions, self.prices + self.extra)
+
     def take(self, decisions: Decisions, stage: str) -> Dispatched | None:
-        """Dispatch decisions, and keep the answer if it is better; None where time is over."""
-        found = self.dispatch(decisions)
+        """Dispatch decisions, and keep the answer if it is better; None where time is over.
+
+        What they miss that no dispatch can bring is mended before.
+        """
+        found = self.dispatch(self.settled(decisions))
         self._offer_best(stage)
         return found
 
@@ -99,10 +108,13 @@ class Priced:
 
     def _offer_best(self, stage: str) -> None:
         best, x = self.dispatch.best, self.dispatch.best_x
-        if best is None or x is None or best.objective >= self.record.objective:
+        if best is None or x is None or best is self._offered:
             return
-        if not self.record.offer(x, stage):
-            # nobody's integers, such as those that keep charging apart
+        self._offered = best
+        if best.objective >= self.record.objective or self.record.offer(x, stage):
+            return
+        if not self.record.offer(rounded(self.record.program, x), stage):
+            # integers that nobody decides, such as those that keep charging apart
             columns, values = self.pool.columns, best.decisions.astype(np.float64)
             deadline = Deadline.after(self.record.clock.left_s())
             again = Redispatch(self.record.program, repair=False)(columns, values, deadline).best
@@ -118,3 +130,16 @@ class Priced:
             Missing(*parts.program.row_place(int(parts.ties[i])), float(nearest.missed[i]))
             for i in np.flatnonzero(nearest.missed)
         )
+
+
+def rounded(program: Program, x: FloatArray) -> FloatArray:
+    """Return `x`, (n,), with integers rounded down or up, as their rows are missed less."""
+    integer = program.is_integer
+    down = np.where(integer, np.floor(x + FEASIBILITY_TOLERANCE), x)
+    up = np.where(integer, np.ceil(x - FEASIBILITY_TOLERANCE), x)
+    missed = []
+    for each in (down, up):
+        activity = program.A @ each
+        amount = np.maximum(program.row_lower - activity, activity - program.row_upper)
+        missed.append(abs(program.A).T @ np.maximum(amount, 0.0))
+    return np.where(missed[0] <= missed[1], down, up)

@@ -24,6 +24,7 @@ from gridopt.decomposition.priced import Priced
 from gridopt.decomposition.record import Record
 from gridopt.decomposition.windows import KINDS, Windows
 from gridopt.highs_model import Clock
+from gridopt.lazy import AddedRows
 from gridopt.program import Program
 from gridopt.sampling.qubo_solver import QuboSolver
 from gridopt.solution import Solution, Termination, relative_gap
@@ -36,6 +37,12 @@ UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 
 ROUNDINGS = 2
 """Times that the best mix of answers is rounded, the first time without chance."""
+
+MIX_ROUNDS = 20
+"""Times at most that the prices are found anew with lazy rows that the best mix misses."""
+
+ROWS_A_ROUND = 1000
+"""Rows of each lazy family that such a round adds, at most."""
 
 ROW_ROUNDS = 10
 """Times at most that the prices are found anew with more lazy rows."""
@@ -114,9 +121,7 @@ class Search:
             added = self._priced.dispatch.added
             if not len(added) or record.is_over():
                 break
-            prices = np.concatenate([self._priced.prices, np.zeros(len(added))])
-            more = self._priced.parts.program.with_rows(added)
-            self._priced = Priced(Parts.of(more), record, prices)
+            self._add(added)
         if record.is_over():
             return
         start = Solution.at(self._program, record.x, Termination.SAMPLED)
@@ -130,6 +135,12 @@ class Search:
         while partner.is_at_work and not self._is_over():
             partner.wait_a_moment()
 
+    def _add(self, rows: AddedRows) -> None:
+        """Take the program apart anew with rows that answers missed."""
+        prices = np.concatenate([self._priced.prices, np.zeros(len(rows))])
+        more = self._priced.parts.program.with_rows(rows)
+        self._priced = Priced(Parts.of(more), self._record, prices)
+
     def _prices(self) -> FloatArray:
         """Return the prices that prove the dual's bound, of the program's rows, (m,)."""
         prices, ties = np.zeros(self._program.n_rows), self._priced.parts.ties
@@ -138,6 +149,19 @@ class Search:
         return prices
 
     def _find_prices(self) -> None:
+        """Find the prices, with the lazy rows that the best mix of answers misses."""
+        for _ in range(MIX_ROUNDS):
+            self._climb()
+            mix = self._priced.dual.mix()
+            if mix is None or self._record.is_over():
+                break
+            missed = self._program.separate(mix, ROWS_A_ROUND)
+            if not len(missed):
+                break
+            self._add(missed)
+        self._record.count("prices_s")
+
+    def _climb(self) -> None:
         record, dual = self._record, self._priced.dual
         self._priced.keep(dual.best.answers)
         while not (dual.is_converged or dual.evaluations >= MOST_EVALUATIONS):
@@ -147,7 +171,6 @@ class Search:
             record.prove(dual.best.bound)
             self._clock.report(record.objective, record.bound, f"prices {dual.evaluations}")
         record.prove(dual.best.bound)
-        record.count("prices_s")
 
     def _answer_prices(self) -> None:
         """Dispatch what agents answer to the prices, and their best mix, rounded."""
