@@ -40,8 +40,8 @@ class Answers:
 class Agents(ABC):
     """K agents that share out some of a program's columns.
 
-    A row all of whose columns belong to one agent is a rule of that agent; every other row ties
-    agents together.
+    A row all of whose columns belong to one agent is a rule of that agent, unless it is named as a
+    tie; every other row ties agents together.
     """
 
     @property
@@ -53,6 +53,11 @@ class Agents(ABC):
     @abstractmethod
     def decides(self) -> BoolArray:
         """Columns that the answers decide, (n,); other integers follow as those of nobody do."""
+
+    @property
+    @abstractmethod
+    def named_ties(self) -> IntArray:
+        """Rows that tie agents together by what they say, though one may have all their columns."""
 
     @abstractmethod
     def answers(self, c: FloatArray, held: FloatArray | None = None) -> Answers:
@@ -102,6 +107,11 @@ class JointAgents(Agents):
     def decides(self) -> BoolArray:
         """Columns that the answers decide, (n,)."""
         return np.any([kind.decides for kind in self.kinds], axis=0)
+
+    @property
+    def named_ties(self) -> IntArray:
+        """Rows that any kind names as ties."""
+        return np.concatenate([kind.named_ties for kind in self.kinds])
 
     def answers(self, c: FloatArray, held: FloatArray | None = None) -> Answers:
         """Return the answers of all kinds."""

@@ -21,6 +21,12 @@ from gridopt.program import Program
 from gridopt.requirements import SPINNING
 from gridopt.study import Study
 
+ACROSS_SITES = ("site_count", "budget")
+"""Row blocks that are about all sites together."""
+
+FREE = ("soc_mwh", "charging")
+"""Of batteries: columns that are in no row with others."""
+
 ROUNDING = 1e-12
 """Of all that the cost of a battery is the sum of: more than doubles lose."""
 
@@ -82,8 +88,20 @@ class SiteAgents(Agents):
             found[self.program.columns(name)] = True
         return found
 
+    @property
+    def named_ties(self) -> IntArray:
+        """The number of sites and the budget: there may be one site only."""
+        rows = self.program.rows
+        named = [rows[name].numbers.ravel() for name in ACROSS_SITES if name in rows]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *named])
+
     def answers(self, c: FloatArray, held: FloatArray | None = None) -> Answers:
-        """Return the least cost of each site at linear costs `c`, (n,), and its batteries."""
+        """Return the least cost of each site at linear costs `c`, (n,), and its batteries.
+
+        Columns of stored energy, and those that keep charge and discharge apart, cost nothing.
+        """
+        if c[self._is_free].any():
+            raise ValueError("only modules, sites and what they feed in or hold can have costs")
         module = self._module(c)
         each, fixed = c[self.program.columns("modules")] + module.least, self._fixed_cost(c)
         if held is None:
@@ -117,6 +135,13 @@ class SiteAgents(Agents):
     def usual_prices(self) -> FloatArray:
         """Return zeros: sites make no prices."""
         return np.zeros(self.program.n_rows)
+
+    @cached_property
+    def _is_free(self) -> IntArray:
+        """Columns of batteries that cost nothing."""
+        names = [f"battery_{name}{end}" for name in FREE for end in self.endings]
+        own = [self.program.columns(n).ravel() for n in names if n in self.program.variables]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *own])
 
     @property
     def _has_bits(self) -> bool:

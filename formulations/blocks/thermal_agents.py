@@ -82,6 +82,11 @@ class ThermalAgents(Agents):
         """When units are on, (n,)."""
         return np.asarray(self.program.is_decision & (self.owner != NOBODY))
 
+    @property
+    def named_ties(self) -> IntArray:
+        """None: a row of one unit alone is its rule."""
+        return np.zeros(0, dtype=np.int64)
+
     def answers(self, c: FloatArray, held: FloatArray | None = None) -> Answers:
         """Return the least cost of each unit at linear costs `c`, (n,), and its schedule.
 

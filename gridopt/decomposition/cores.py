@@ -94,9 +94,23 @@ class Cores:
         """Ask agents for schedules at the answer's prices and at prices near those of the bound."""
         if self._number == 0:
             self._ask_the_other_way_round()
+        self._ask_for_neighbors(best)
         for prices in (self._priced.prices, self._priced.prices_at(best)):
             for noise in PRICE_NOISE:
                 self._priced.answers(prices * (1.0 + noise * self._rng.normal(size=len(prices))))
+
+    def _ask_for_neighbors(self, best: Dispatched) -> None:
+        """Keep what differs from an answer by one in a number: no prices ask for those between."""
+        parts, pool = self._priced.parts, self._priced.pool
+        costs, program = parts.costs(self._priced.prices), parts.program
+        is_number = (program.upper - program.lower)[pool.columns] > 1.0
+        for which in range(max(int(is_number[place].sum()) for place in pool.place)):
+            for step in (-1, 1):
+                decisions = best.decisions.copy()
+                for place in pool.place:
+                    decisions[place[is_number[place]][which : which + 1]] += step
+                least = parts.agents.answers(costs, pool.x(decisions)).least
+                pool.add(decisions, np.isfinite(least))
 
     def _ask_the_other_way_round(self) -> None:
         """Ask agents for their best schedules with all that one tying row has at 1, and at 0.

@@ -125,6 +125,22 @@ class Dual:
         answers = np.array(master.answer)
         return np.asarray(answers[batch[owner], np.arange(len(owner))])
 
+    def mixed(self) -> FloatArray:
+        """Return what agents decide in the best mix of answers, (k,), fractions where they mix."""
+        master, parts = self._master, self.parts
+        owner = parts.agents.owner[parts.decided]
+        found = np.zeros(len(owner))
+        for number, answer in enumerate(master.answer):
+            found += self._shares(number)[owner] * answer
+        return found
+
+    def _shares(self, number: int) -> FloatArray:
+        """Return how much of one batch of answers is in the best mix, by agent; 0 for nobody."""
+        master, share = self._master, np.zeros(self.parts.n_agents + 1)
+        own = np.flatnonzero(master.batch[: len(master.share)] == number)
+        share[master.agent[own]] = master.share[own]
+        return share
+
     def mix(self) -> FloatArray | None:
         """Return the best mix of answers, which keeps all tying rows, (n,); None before any.
 
@@ -133,13 +149,9 @@ class Dual:
         master, parts = self._master, self.parts
         if not master.whole or not len(master.share):
             return None
-        n, owner = len(master.share), parts.agents.owner
         mixed = np.zeros(parts.program.n_columns)
         for number, x in enumerate(master.whole):
-            own = np.flatnonzero(master.batch[:n] == number)
-            share = np.zeros(parts.n_agents + 1)  # the last one is nobody's
-            share[master.agent[own]] = master.share[own]
-            mixed += share[owner] * x
+            mixed += self._shares(number)[parts.agents.owner] * x
         mixed[parts.nobodys] = master.of_nobody
         return mixed
 

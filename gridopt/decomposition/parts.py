@@ -75,7 +75,9 @@ class Parts:
         last = np.full(program.n_rows, np.iinfo(np.int64).min)
         np.minimum.at(first, row, own)
         np.maximum.at(last, row, own)
-        ties = np.flatnonzero((first != last) | (first == NOBODY))
+        is_tie = (first != last) | (first == NOBODY)
+        is_tie[program.agents.named_ties] = True
+        ties = np.flatnonzero(is_tie)
         return Parts(
             program,
             program.agents,

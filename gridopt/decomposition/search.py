@@ -43,10 +43,6 @@ MIX_ROUNDS = 20
 
 ROWS_A_ROUND = 1000
 """Rows of each lazy family that such a round adds, at most."""
-
-ROW_ROUNDS = 10
-"""Times at most that the prices are found anew with more lazy rows."""
-
 BESIDE = "HiGHS beside"
 
 
@@ -115,13 +111,8 @@ class Search:
         if not np.isfinite(self._priced.dual.best.answers.least).all():
             record.termination = Termination.INFEASIBLE
             return
-        for _ in range(ROW_ROUNDS):
-            self._find_prices()
-            self._answer_prices()
-            added = self._priced.dispatch.added
-            if not len(added) or record.is_over():
-                break
-            self._add(added)
+        self._find_prices()
+        self._answer_prices()
         if record.is_over():
             return
         start = Solution.at(self._program, record.x, Termination.SAMPLED)
