@@ -106,7 +106,7 @@ class JointAgents(Agents):
     @cached_property
     def decides(self) -> BoolArray:
         """Columns that the answers decide, (n,)."""
-        return np.any([kind.decides for kind in self.kinds], axis=0)
+        return np.asarray(np.any([kind.decides for kind in self.kinds], axis=0))
 
     @property
     def named_ties(self) -> IntArray:
@@ -121,8 +121,8 @@ class JointAgents(Agents):
 
     def marginals(self, c: FloatArray) -> FloatArray:
         """Return what each column's agent costs at least either way, (2, n)."""
-        return np.max([kind.marginals(c) for kind in self.kinds], axis=0)
+        return np.asarray(np.max([kind.marginals(c) for kind in self.kinds], axis=0))
 
     def usual_prices(self) -> FloatArray:
         """Return the sum of the prices that each kind makes, (m,)."""
-        return np.sum([kind.usual_prices() for kind in self.kinds], axis=0)
+        return np.asarray(np.sum([kind.usual_prices() for kind in self.kinds], axis=0))

@@ -123,7 +123,10 @@ class SiteAgents(Agents):
 
         Numbers of modules of a kind; whether there are any is a number as well.
         """
-        each, fixed = c[self.program.columns("modules")] + self._module(c).least, self._fixed_cost(c)
+        each, fixed = (
+            c[self.program.columns("modules")] + self._module(c).least,
+            self._fixed_cost(c),
+        )
         found = np.full((2, self.program.n_columns), -np.inf)
         found[:, self.program.columns("modules")] = self._by_number(each, fixed)
         if self._has_bits:
@@ -215,19 +218,26 @@ class SiteAgents(Agents):
                 h / kinds.discharge_efficiency,
             )
         )
-        charge, discharge = (program.columns(f"battery_{name}_mw{ending}") for name in ("charge", "discharge"))
+        charge, discharge = (
+            program.columns(f"battery_{name}_mw{ending}") for name in ("charge", "discharge")
+        )
         held = list(self._reserve(ending))
         worth = np.maximum([np.zeros(charge.shape), *(-c[columns] for columns in held)], 0.0)
         best = worth.argmax(axis=0)
         worth = worth.max(axis=0)
-        costs = np.stack([(c[charge] - worth) / gain, (c[discharge] + worth) / drawn, worth / drawn])
+        costs = np.stack(
+            [(c[charge] - worth) / gain, (c[discharge] + worth) / drawn, worth / drawn]
+        )
         found = Cycles(np.zeros(len(charge)), *(np.zeros(charge.shape) for _ in range(3)))
         up, down = (gain * power)[:, 0], (drawn * power)[:, 0]
         best_cycles(full[:, 0], up, down, np.ascontiguousarray(costs.transpose(1, 0, 2)), found)
         size = np.abs(costs[0]).sum(axis=1) * up + np.abs(costs[1:]).sum(axis=(0, 2)) * down
         charged, drained = found.up / gain, found.down / drawn
         reserve = found.covered / drawn + charged - drained
-        spun = (Running(columns, np.where(best == i + 1, reserve, 0.0)) for i, columns in enumerate(held))
+        spun = (
+            Running(columns, np.where(best == i + 1, reserve, 0.0))
+            for i, columns in enumerate(held)
+        )
         running = (Running(charge, charged), Running(discharge, drained), *spun)
         return found.least - ROUNDING * size, running
 

@@ -3,14 +3,15 @@
 With e_t the energy stored, a_t what charging adds to it and b_t what discharging takes from it,
 
     minimize    Σ_t α_t a_t + β_t b_t − γ_t min(e_{t−1}, B)
-    subject to  e_t = e_{t−1} + a_t − b_t,  0 ≤ e_t ≤ E,  a_t / A + b_t / B ≤ 1,  a, b ≥ 0,  e_0 = e_T,
+    subject to  e_t = e_{t−1} + a_t − b_t,   0 ≤ e_t ≤ E,   e_0 = e_T,
+                a_t / A + b_t / B ≤ 1,   a, b ≥ 0,
 
-γ ≥ 0. A period's cost as a function of e_t − e_{t−1} is convex, of two pieces: those of −β_t and α_t,
-or the chord of both where charging and discharging at once pays. So the least cost V_t(e) of all
-that leaves e is convex and of pieces too: those of V_{t−1} and the two of the period in order of
-slopes, cut to [0, E] (the infimal convolution of Rockafellar 1970, "Convex analysis", §5). That the
-cycle closes gets a price μ: with V_0(e) = μ e, the least V_T(e) − μ e is a lower bound whatever μ
-is, and concave in it; at its highest it is the optimum, which a mix of two paths attains.
+γ ≥ 0. A period's cost as a function of e_t − e_{t−1} is convex, of two pieces: of slopes −β_t and
+α_t, or the chord of both where charging and discharging at once pays. So the least cost V_t(e) of
+all that leaves e is convex and of pieces too: those of V_{t−1} and the two of the period in order
+of slopes, cut to [0, E] (the infimal convolution of Rockafellar 1970, "Convex analysis", §5). That
+the cycle closes gets a price μ: with V_0(e) = μ e, the least V_T(e) − μ e is a lower bound whatever
+μ is, and concave in it; at its highest it is the optimum, which a mix of two paths attains.
 """
 
 from __future__ import annotations
@@ -201,7 +202,10 @@ def best_cycle(battery: Battery, costs: FloatArray, path: FloatArray) -> float:
     path : array, (3, T)
         Becomes a, b and min(e, B) before each period.
     """
-    least_slope, most_slope = min(-costs[1].max(), costs[0].min()), max(costs[0].max(), -costs[1].min())
+    least_slope, most_slope = (
+        min(-costs[1].max(), costs[0].min()),
+        max(costs[0].max(), -costs[1].min()),
+    )
     reach, closed = costs[2].sum() + 1.0, CLOSED * battery.full
     other, new = np.empty_like(path), np.empty_like(path)
     low = _at(battery, costs, least_slope - reach, path)

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.agents import Answers
-from gridopt.arrays import FloatArray
+from gridopt.arrays import FloatArray, IntArray
 from gridopt.decomposition.parts import Parts
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import LinearModel, linearized
@@ -39,6 +39,9 @@ FIRST_SMOOTHING, MOST_SMOOTHING = 0.5, 0.95
 
 ALPHA_STEP = 0.1
 """Change of the smoothing in a step: down by as much, up by this share of what is left."""
+
+WIDER = 2.0
+"""By what factor the box gets wider where its side led to a better bound."""
 
 NEW = 1e-7
 """Relative cost below the model's at which an answer is new to it."""
@@ -62,6 +65,8 @@ class Dual:
     clock : Clock
     prices : array, (m,), or None
         Where to begin; None for the agents' usual prices.
+    before : Dual or None
+        Of the same program with fewer rows, whose answers are taken over.
 
     Attributes
     ----------
@@ -69,12 +74,20 @@ class Dual:
         The best one so far, and the last one.
     """
 
-    def __init__(self, parts: Parts, clock: Clock, prices: FloatArray | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        clock: Clock,
+        prices: FloatArray | None = None,
+        before: Dual | None = None,
+    ) -> None:
         self.parts = parts
         self.is_converged = False
         self.evaluations = 0
         self._master = Master(parts, clock)
         self._smoothing = FIRST_SMOOTHING
+        if before is not None:
+            self._master.take_over(before._master)
         first = parts.agents.usual_prices()
         known = parts.ties[parts.ties < len(first)]
         usual = np.zeros(len(parts.ties))
@@ -106,6 +119,8 @@ class Dual:
         self.last = point
         if point.bound > self.best.bound:
             self.best = point
+            at_side = np.abs(prices - center) >= self._box * (1.0 - 1e-6)
+            self._box = np.where(at_side, WIDER * self._box, self._box)
         return termination
 
     def rounded(self, rng: np.random.Generator | None) -> FloatArray:
@@ -180,6 +195,8 @@ class Master:
         What it foretells there.
     share : array, (columns,)
         How much of each answer is in the best mix.
+    cost : array, (columns,)
+        What it costs by itself, whatever the prices.
     agent, batch : array of int, (columns,)
         Whose answer it is, and in which of `answer` it is.
     answer : list of array, (k,) each
@@ -204,6 +221,7 @@ class Master:
         self.answer: list[FloatArray] = []
         self.whole: list[FloatArray] = []
         self.of_nobody = np.zeros(n)
+        self.cost = np.zeros(0)
         self.batch, self.agent = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 
     def add(self, prices: FloatArray, answers: Answers) -> int:
@@ -213,6 +231,23 @@ class Master:
         cost = answers.least + prices @ activity
         saved = self._own_price - (cost - self.prices @ activity)
         new = np.flatnonzero(saved > NEW * np.maximum(np.abs(self._own_price), 1.0))
+        self._append(answers.x, activity, cost, new)
+        return len(new)
+
+    def take_over(self, before: Master) -> None:
+        """Add the answers of the master of the same program with fewer rows."""
+        if not before.whole:
+            return
+        first = np.searchsorted(before.batch, np.arange(len(before.whole) + 1))
+        for number, x in enumerate(before.whole):
+            own = slice(first[number], first[number + 1])
+            agents, cost = before.agent[own], np.zeros(self._parts.n_agents)
+            cost[agents] = before.cost[own]
+            self._append(x, self._parts.activity(x), cost, agents)
+
+    def _append(self, x: FloatArray, activity: FloatArray, cost: FloatArray, new: IntArray) -> None:
+        """Add the answers of some agents, `new`, of what all add to the tying rows and cost."""
+        parts = self._parts
         shares = sparse.eye_array(parts.n_agents, format="csc")[:, new]
         stacked: list[Any] = [activity[:, new], shares]
         whole: Any = sparse.vstack(stacked)
@@ -220,10 +255,10 @@ class Master:
         self._highs.add_columns(cost[new], nothing, endless, sparse.csc_array(whole))
         self.batch = np.concatenate([self.batch, np.full(len(new), len(self.answer))])
         self.agent = np.concatenate([self.agent, new])
-        self.answer.append(answers.x[self._decided])
+        self.cost = np.concatenate([self.cost, cost[new]])
+        self.answer.append(x[self._decided])
         if parts.program.lazy:
-            self.whole.append(answers.x)
-        return len(new)
+            self.whole.append(x)
 
     def solve(self, center: FloatArray, box: FloatArray) -> Termination:
         """Find the best prices within a box by the model, and the bound that it foretells.

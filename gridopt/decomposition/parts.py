@@ -60,8 +60,8 @@ class Parts:
         if program.agents is None:
             raise UnsupportedError(
                 "this program has no agents to take it apart into: they are there for unit "
-                "commitment and for battery placement, without scenarios where there are thermal units; "
-                "take the solver highs"
+                "commitment and for battery placement, without scenarios where there are thermal "
+                "units; take the solver highs"
             )
         owner = program.agents.owner
         left, right = sparse.coo_array(program.Q).coords

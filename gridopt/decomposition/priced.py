@@ -18,6 +18,7 @@ from gridopt.sampling.redispatch import Redispatch
 from gridopt.sampling.samples import Deadline
 from gridopt.solution import Missing
 
+
 class Priced:
     """The parts of a program, with all that works on them.
 
@@ -28,6 +29,8 @@ class Priced:
         Gets every better answer.
     prices : array, (m,), or None
         Of the tying rows, to begin with.
+    before : Dual or None
+        Of the same program with fewer rows.
 
     Attributes
     ----------
@@ -40,10 +43,16 @@ class Priced:
         What bringing more in each tying row costs beyond its price, where that proved scarce.
     """
 
-    def __init__(self, parts: Parts, record: Record, prices: FloatArray | None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        record: Record,
+        prices: FloatArray | None,
+        before: Dual | None = None,
+    ) -> None:
         self.parts, self.record = parts, record
         self.pool = Pool(parts)
-        self.dual = Dual(parts, record.clock, prices)
+        self.dual = Dual(parts, record.clock, prices, before)
         self.typical = parts.typical(self.dual.best.prices)
         self.dispatch = Dispatch(parts, self.pool, self.typical, record.clock)
         self.extra = np.zeros(len(parts.ties))

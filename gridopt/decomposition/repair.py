@@ -125,9 +125,7 @@ class Repair:
                 break
         return decisions if changed else None
 
-    def _changes(
-        self, base: Decisions, missed: FloatArray, prices: FloatArray
-    ) -> Iterator[Change]:
+    def _changes(self, base: Decisions, missed: FloatArray, prices: FloatArray) -> Iterator[Change]:
         parts, pool = self._parts, self._pool
         held = pool.x(base)
         low, high = np.isinf(parts.upper), np.isinf(parts.lower)

@@ -130,7 +130,7 @@ class Search:
         """Take the program apart anew with rows that answers missed."""
         prices = np.concatenate([self._priced.prices, np.zeros(len(rows))])
         more = self._priced.parts.program.with_rows(rows)
-        self._priced = Priced(Parts.of(more), self._record, prices)
+        self._priced = Priced(Parts.of(more), self._record, prices, self._priced.dual)
 
     def _prices(self) -> FloatArray:
         """Return the prices that prove the dual's bound, of the program's rows, (m,)."""
