@@ -88,7 +88,7 @@ class JointAgents(Agents):
     Parameters
     ----------
     kinds : tuple of Agents
-        Of one program; no column belongs to agents of two kinds.
+        Of one program; no column belongs to agents of two kinds. Prices are made by the first.
     """
 
     kinds: tuple[Agents, ...]
@@ -124,5 +124,5 @@ class JointAgents(Agents):
         return np.asarray(np.max([kind.marginals(c) for kind in self.kinds], axis=0))
 
     def usual_prices(self) -> FloatArray:
-        """Return the sum of the prices that each kind makes, (m,)."""
-        return np.asarray(np.sum([kind.usual_prices() for kind in self.kinds], axis=0))
+        """Return the prices of the first kind, which makes them, (m,)."""
+        return self.kinds[0].usual_prices()

@@ -136,8 +136,14 @@ class SiteAgents(Agents):
         return found
 
     def usual_prices(self) -> FloatArray:
-        """Return zeros: sites make no prices."""
-        return np.zeros(self.program.n_rows)
+        """Return what trade costs, where there is any, on the balance: sites make no prices."""
+        prices, program = np.zeros(self.program.n_rows), self.program
+        for ending in self.endings:
+            bought = f"import_mw{ending}"
+            if bought in program.variables:
+                cost = program.c[program.columns(bought)].max(axis=0)
+                prices[program.rows[f"balance{ending}"].numbers] = cost
+        return prices
 
     @cached_property
     def _is_free(self) -> IntArray:

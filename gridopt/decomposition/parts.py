@@ -25,6 +25,9 @@ from gridopt.program import Program
 ROUNDING = 1e-11
 """Of the sum of all sizes that a bound is the sum of: more than doubles lose over 10⁶ terms."""
 
+MUCH = 1e9
+"""In place of infinity: what a column without a bound brings where that pays."""
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -156,7 +159,7 @@ class Parts:
         """
         of_rows = prices * np.where(prices == 0, 0.0, self._sides(prices))
         y, square = self._of_nobody(costs), self.program.Q.diagonal()[self.nobodys]
-        of_nobody = costs[self.nobodys] * y + square * y**2
+        of_nobody = costs[self.nobodys] * y + square * np.where(square > 0, y, 0.0) ** 2
         terms = (answers.least, of_rows, of_nobody, np.array([self.program.c0]))
         size = sum(float(np.abs(term).sum()) for term in terms)
         bound = sum(float(term.sum()) for term in terms) - ROUNDING * size
@@ -165,7 +168,7 @@ class Parts:
     def slope(self, prices: FloatArray, costs: FloatArray, answers: Answers) -> FloatArray:
         """Return a subgradient of L at `prices`: what the answers miss of each tying row, (m,)."""
         x = answers.x.copy()
-        x[self.nobodys] = self._of_nobody(costs)
+        x[self.nobodys] = np.clip(self._of_nobody(costs), -MUCH, MUCH)
         return np.asarray(self._sides(prices) - self.A @ x)
 
     def activity(self, x: FloatArray) -> FloatArray:
@@ -182,7 +185,7 @@ class Parts:
         """Return what all columns add to the tying rows at prices, decisions held, (m,)."""
         costs = self.costs(prices)
         x = self.agents.answers(costs, held).x.copy()
-        x[self.nobodys] = self._of_nobody(costs)
+        x[self.nobodys] = np.clip(self._of_nobody(costs), -MUCH, MUCH)
         return np.asarray(self.A @ x)
 
     def _sides(self, prices: FloatArray) -> FloatArray:

@@ -26,7 +26,7 @@ from gridopt.solution import Termination
 from gridopt.solvers.decomposition import Decomposition
 from gridopt.solvers.greedy import Greedy
 from gridopt.solvers.highs import HiGHS
-from gridopt.study import Study
+from gridopt.study import Scenario, Study
 
 MakeStudy = Callable[..., Study]
 Modules = Callable[..., BatteryModules]
@@ -127,6 +127,46 @@ def test_same_seed_same_answer(
     assert other.x is not None
     assert np.array_equal(one.x, other.x)
     assert one.bound == other.bound
+
+
+@pytest.mark.parametrize("voltage_cost", [None, 200.0])
+@pytest.mark.parametrize("operation", ["optimized", "profile"])
+def test_feeders_tie_sites_by_their_flows_and_voltages(
+    make_tree: MakeStudy, make_modules: Modules, voltage_cost: float | None, operation: str
+) -> None:
+    study = with_sites(
+        make_tree(slope=0.5),
+        None,
+        make_modules("small"),
+        count=2,
+        operation=operation,  # type: ignore[arg-type]
+        vm_min_pu=0.9 if voltage_cost is None else 0.985,
+        voltage_cost_per_pu_h=voltage_cost,
+    )
+    exact = gridopt.solve(study, "battery_placement", EXACT)
+    run = gridopt.solve(study, "battery_placement", method(windows=False))
+    assert run.is_feasible
+    assert isinstance(run.plan, Placement)
+    assert run.plan.network == "radial"
+    assert run.bound <= exact.cost * (1.0 + 1e-6)
+    assert exact.cost * (1.0 - 1e-6) <= run.cost <= 1.02 * exact.cost
+
+
+def test_one_choice_for_several_scenarios(make_tree: MakeStudy, make_modules: Modules) -> None:
+    study = make_tree()
+    nothing = study.renewables.p_max_mw
+    halves = tuple(
+        Scenario(name, share, factor * study.demand_mw, nothing, nothing)
+        for name, share, factor in (("low", 0.4, 0.7), ("high", 0.6, 1.1))
+    )
+    sited = with_sites(replace(study, scenarios=halves), None, make_modules(), count=2)
+    exact = gridopt.solve(sited, "battery_placement", EXACT)
+    run = gridopt.solve(sited, "battery_placement", method())
+    assert run.is_feasible
+    assert isinstance(run.plan, Placement)
+    assert len(run.plan.schedules) == 2
+    assert run.bound <= exact.cost * (1.0 + 1e-6)
+    assert run.cost == pytest.approx(exact.cost, rel=1e-3)
 
 
 def priced_of(study: Study) -> Priced:
