@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -45,6 +45,25 @@ class Module(NamedTuple):
     running: tuple[Running, ...]
 
 
+class _Batteries(NamedTuple):
+    """A module of each kind at each site, (C·M,): P, E, and what a MW adds or takes in a period."""
+
+    power_mw: FloatArray
+    usable_mwh: FloatArray
+    gain: FloatArray
+    drawn: FloatArray
+
+    def cycles(self, costs: FloatArray) -> Cycles:
+        """Return the best cycles at costs of what is added, taken and held, (C·M, 3, T)."""
+        up, down = self.gain * self.power_mw, self.drawn * self.power_mw
+        none = np.zeros((len(costs), costs.shape[2]))
+        found = Cycles(np.zeros(len(costs)), none, none.copy(), none.copy())
+        best_cycles(self.usable_mwh, up, down, costs, found)
+        size = np.abs(costs).sum(axis=(1, 2)) * np.maximum(up, down)
+        return found._replace(least=found.least - ROUNDING * size)
+
+
+@final
 @dataclass(frozen=True, eq=False)
 class SiteAgents(Agents):
     """The candidate sites of a study.
@@ -214,38 +233,30 @@ class SiteAgents(Agents):
         return (c[columns] * each_mw).sum(axis=1), (Running(columns, each_mw),)
 
     def _at_its_best(self, c: FloatArray, ending: str) -> tuple[FloatArray, tuple[Running, ...]]:
-        program, kinds, h = self.program, self.study.sites.modules, self.study.period_h
-        power, full, gain, drawn = (
-            np.tile(value, len(self.study.sites))[:, np.newaxis]
-            for value in (
-                kinds.power_mw,
-                kinds.usable_mwh,
-                h * kinds.charge_efficiency,
-                h / kinds.discharge_efficiency,
-            )
-        )
-        charge, discharge = (
-            program.columns(f"battery_{name}_mw{ending}") for name in ("charge", "discharge")
-        )
+        """Return what a module costs in a scenario at least, (C·M,), and how it runs then."""
+        charge = self.program.columns(f"battery_charge_mw{ending}")
+        discharge = self.program.columns(f"battery_discharge_mw{ending}")
+        gain, drawn = self._batteries.gain[:, np.newaxis], self._batteries.drawn[:, np.newaxis]
         held = list(self._reserve(ending))
-        worth = np.maximum([np.zeros(charge.shape), *(-c[columns] for columns in held)], 0.0)
-        best = worth.argmax(axis=0)
-        worth = worth.max(axis=0)
+        offered = np.maximum([np.zeros(charge.shape), *(-c[columns] for columns in held)], 0.0)
+        best, worth = offered.argmax(axis=0), offered.max(axis=0)
         costs = np.stack(
-            [(c[charge] - worth) / gain, (c[discharge] + worth) / drawn, worth / drawn]
+            [(c[charge] - worth) / gain, (c[discharge] + worth) / drawn, worth / drawn], axis=1
         )
-        found = Cycles(np.zeros(len(charge)), *(np.zeros(charge.shape) for _ in range(3)))
-        up, down = (gain * power)[:, 0], (drawn * power)[:, 0]
-        best_cycles(full[:, 0], up, down, np.ascontiguousarray(costs.transpose(1, 0, 2)), found)
-        size = np.abs(costs[0]).sum(axis=1) * up + np.abs(costs[1:]).sum(axis=(0, 2)) * down
+        found = self._batteries.cycles(costs)
         charged, drained = found.up / gain, found.down / drawn
-        reserve = found.covered / drawn + charged - drained
-        spun = (
-            Running(columns, np.where(best == i + 1, reserve, 0.0))
-            for i, columns in enumerate(held)
-        )
-        running = (Running(charge, charged), Running(discharge, drained), *spun)
-        return found.least - ROUNDING * size, running
+        spun = found.covered / drawn + charged - drained
+        running = [Running(charge, charged), Running(discharge, drained)]
+        for i, columns in enumerate(held):
+            running.append(Running(columns, np.where(best == i + 1, spun, 0.0)))
+        return found.least, tuple(running)
+
+    @cached_property
+    def _batteries(self) -> _Batteries:
+        kinds, h = self.study.sites.modules, self.study.period_h
+        values = kinds.power_mw, kinds.usable_mwh, h * kinds.charge_efficiency
+        each = (*values, h / kinds.discharge_efficiency)
+        return _Batteries(*(np.tile(value, len(self.study.sites)) for value in each))
 
     def _reserve(self, ending: str) -> Iterator[IntArray]:
         """Yield the columns of each reserve product that batteries hold, (C·M, T)."""

@@ -1,9 +1,11 @@
 """The search: prices and a bound, answers at those prices, then better ones near the best.
 
-1. *Prices*: the Lagrangian dual, which proves the bound.
+1. *Prices*: the Lagrangian dual, which proves the bound. Where the best mix of the agents' answers
+   misses rows that are not listed, they are added and priced too.
 2. *Null sampler*: what agents answer to the prices, raised a little in steps, dispatched. It has no
    QUBO, and every sampler must add to what it finds.
-3. *Window*: near the best answer, HiGHS decides what is nearly undecided.
+3. *Window*: HiGHS decides what the best mix of answers leaves open; then, near the best answer,
+   what is nearly undecided.
 4. *Core*: in turn with windows, a sampler chooses among the agents' other schedules; what it
    chooses is dispatched, repaired and kept if it is better.
 

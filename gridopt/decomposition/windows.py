@@ -4,7 +4,8 @@ A large neighborhood search: Pisinger & Ropke 2019, "Large neighborhood search",
 doi 10.1007/978-3-319-91086-4_4. Which decisions are nearly undecided is told by the agents: those
 that cost little more the other way round, at the prices that prove the bound. Of these a window has
 in turn the nearest ones, those of one stretch of tying rows (such as some hours), and those of some
-agents.
+agents. The first window is around the best mix of the agents' answers, rounded, and has what is
+fractional there: Berthold 2014, "RENS: the optimal rounding", doi 10.1007/s12532-013-0060-9.
 """
 
 from __future__ import annotations
