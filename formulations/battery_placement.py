@@ -12,6 +12,7 @@ from typing import Literal, final
 
 import numpy as np
 
+from gridopt.agents import Agents, JointAgents
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import Issue, OptionError, StudyError
 from gridopt.formulation import Formulation
@@ -20,7 +21,9 @@ from gridopt.formulations.blocks.compact_sites import CompactSites
 from gridopt.formulations.blocks.network import network_limits, network_notes
 from gridopt.formulations.blocks.radial import radial_limits
 from gridopt.formulations.blocks.reserves import reserve_block
+from gridopt.formulations.blocks.site_agents import SiteAgents
 from gridopt.formulations.blocks.sites import Choice, batteries, below_peak, peak, site_choice
+from gridopt.formulations.blocks.thermal_agents import ThermalAgents
 from gridopt.formulations.unit_commitment import REFERENCE, UnitCommitment, suffix, values_of
 from gridopt.placement import Placement, placed, with_reserve
 from gridopt.program import Program, ProgramBuilder
@@ -90,6 +93,7 @@ class BatteryPlacement(Formulation):
             with b.scope(suffix(scenario), scenario.probability):
                 self._operation(b, study.in_scenario(scenario), unit, choice, highest)
         program = b.program()
+        program = replace(program, agents=_agents(study, program))
         if self.network_of(study) != "radial":
             return program
         parts = tuple((study.in_scenario(it), suffix(it), it.probability) for it in study.scenarios)
@@ -184,6 +188,15 @@ class BatteryPlacement(Formulation):
             issues.append(Issue(where, "network", network, expected))
         if issues:
             raise StudyError(issues)
+
+
+def _agents(study: Study, program: Program) -> Agents | None:
+    """Return sites, and units where there are any; None where units are in several scenarios."""
+    endings = tuple(suffix(scenario) for scenario in study.scenarios)
+    sites = SiteAgents(study, program, endings or ("",))
+    if not len(study.thermal):
+        return sites
+    return None if endings else JointAgents((ThermalAgents(study, program), sites))
 
 
 def _running(

@@ -252,6 +252,7 @@ def solve_battery_placement(
     unserved_cost: UnservedCost = None,
     surplus_cost: SurplusCost = None,
     solver: SolverName = "highs",
+    sampler: SamplerName = None,
     time_limit: TimeLimit = None,
     gap: Gap = None,
     seed: Seed = 0,
@@ -269,7 +270,7 @@ def solve_battery_placement(
 
     method = commands.Method(
         solver=solver,
-        sampler=None,
+        sampler=sampler,
         time_limit_s=time_limit,
         gap=gap,
         seed=seed,

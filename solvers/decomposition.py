@@ -19,7 +19,9 @@ from gridopt.solvers.neal import Neal
 class Decomposition(Solver):
     """Prices of what ties agents together, their answers, and a sampler for the core.
 
-    For programs with agents (`gridopt.agents`), such as unit commitment: each thermal unit is one.
+    For programs with agents (`gridopt.agents`): each thermal unit is one in unit commitment and in
+    battery placement, and each candidate site. Programs without agents are refused: those of
+    scenarios that share the commitment of thermal units.
 
     Parameters
     ----------
@@ -53,7 +55,10 @@ class Decomposition(Solver):
     time_limit_s: float | None = None
 
     kind: ClassVar[str] = "decomposition"
-    limits: ClassVar[str] = "programs with agents: unit commitment without scenarios, any size"
+    limits: ClassVar[str] = (
+        "programs with agents: unit commitment and battery placement, any size; without scenarios "
+        "where there are thermal units"
+    )
     package: ClassVar[str] = "highspy"
 
     def __post_init__(self) -> None:

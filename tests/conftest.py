@@ -13,16 +13,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
+from gridopt.arrays import FloatArray
 from gridopt.bench.columns import COLUMNS
 from gridopt.bench.runner import Local, run_suite
 from gridopt.bench.spec import read_suite
 from gridopt.bench.store import Store
+from gridopt.decomposition.parts import Parts
 from gridopt.elements import CostCurve, Exchange, Renewables, StartupCost, Storage, ThermalUnits
 from gridopt.errors import NotInstalledError
 from gridopt.grid import Grid
+from gridopt.program import Program
 from gridopt.registry import solver_class, solver_names
 from gridopt.sites import BatteryModules
+from gridopt.solution import Termination
+from gridopt.solvers.highs import HiGHS
 from gridopt.study import Study
 
 StudyFactory = Callable[..., Study]
@@ -391,3 +397,51 @@ def undisturbed(spec: str, tmp_path_factory: pytest.TempPathFactory) -> pd.DataF
     with Store.open(path, create=True) as store:
         run_suite(list(read_suite(spec).tasks()), spec, store, Local(2))
         return store.frame()
+
+
+def alone(parts: Parts, agent: int, costs: FloatArray) -> Program:
+    """Return the problem of one agent at linear costs, (n,), as a program of its own."""
+    program = parts.program
+    columns = np.flatnonzero(parts.agents.owner == agent)
+    part = program.A[:, columns]
+    rows = np.setdiff1d(np.flatnonzero(np.diff(part.indptr)), parts.ties)
+    return Program(
+        Q=sparse.csr_array(program.Q[columns][:, columns]),
+        c=costs[columns],
+        c0=0.0,
+        A=sparse.csr_array(part[rows]),
+        row_lower=program.row_lower[rows],
+        row_upper=program.row_upper[rows],
+        lower=program.lower[columns],
+        upper=program.upper[columns],
+        integrality=program.integrality[columns],
+        variables={},
+        rows={},
+    )
+
+
+def least_by_highs(parts: Parts, agent: int, costs: FloatArray) -> float:
+    """Return what an agent costs at least by its own rows, inf where it can do nothing."""
+    found = HiGHS(gap=1e-8).solve(alone(parts, agent, costs))
+    if found.termination is Termination.INFEASIBLE:
+        return np.inf
+    assert found.is_feasible
+    return found.objective
+
+
+@pytest.fixture(scope="session")
+def exact_least() -> Callable[[Parts, int, FloatArray], float]:
+    """Return `least_by_highs`."""
+    return least_by_highs
+
+
+@pytest.fixture(scope="session")
+def with_bounds() -> Callable[[Parts, int, float, float], Parts]:
+    """Return a function that narrows the bounds of one column."""
+
+    def narrowed(parts: Parts, column: int, low: float, high: float) -> Parts:
+        lower, upper = parts.program.lower.copy(), parts.program.upper.copy()
+        lower[column], upper[column] = max(low, lower[column]), min(high, upper[column])
+        return replace(parts, program=replace(parts.program, lower=lower, upper=upper))
+
+    return narrowed

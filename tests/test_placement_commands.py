@@ -174,6 +174,16 @@ def test_a_sampler_places_too() -> None:
     assert json.loads(full.stdout)["solver_options"]["lowering"]["form"] == "full"
 
 
+def test_the_decomposition_places_with_a_sampler() -> None:
+    case = ("case39", "--hours", 3, "--units", "typical", "--network", "dc")
+    sites = ("--count", 2, "--module", "li_ion_10mw_4h", "--modules-max", 3)
+    found = record(*case, *sites, "--solver", "decomposition", "--sampler", "anneal", "--gap", 0.01)
+    assert found["feasible"]
+    assert found["solver_options"]["sampler"]["solver"] == "anneal"
+    assert found["gap"] <= 0.01
+    assert found["details"]["price_evaluations"] > 0
+
+
 def test_a_hard_limit_that_nothing_keeps(tmp_path: Path) -> None:
     arguments = (*BARAN_WU, "--count", 1, "--module", "li_ion_0.1mw_2h", "--vm-min", 0.999)
     done = place(*arguments, "--out", tmp_path)

@@ -77,6 +77,16 @@ class ThermalAgents(Agents):
                 owner[rows.indices] = of_row[row]
         return owner
 
+    @cached_property
+    def decides(self) -> BoolArray:
+        """When units are on, (n,)."""
+        return np.asarray(self.program.is_decision & (self.owner != NOBODY))
+
+    @property
+    def named_ties(self) -> IntArray:
+        """None: a row of one unit alone is its rule."""
+        return np.zeros(0, dtype=np.int64)
+
     def answers(self, c: FloatArray, held: FloatArray | None = None) -> Answers:
         """Return the least cost of each unit at linear costs `c`, (n,), and its schedule.
 

@@ -34,6 +34,9 @@ NEAR = 0.3
 
 FIT_POINTS = 41
 
+NO_EXTREME = 3.0
+"""Highest price of an answer that counts, in typical prices."""
+
 
 @dataclass(frozen=True, eq=False)
 class Core:
@@ -152,9 +155,9 @@ def core(
     one_sided = np.isinf(parts.upper) | np.isinf(parts.lower)
     prices = np.where(one_sided, np.maximum(np.abs(near.prices), np.abs(dual)), near.prices)
     prices = np.where(np.isinf(parts.lower), -prices, prices)
-    typical = max(float(np.abs(dual[dual != 0]).mean()) if dual.any() else 1.0, 1e-6)
-    limit = 3.0 * typical
-    prices = np.clip(prices, -limit, limit)
+    typical = parts.typical(dual)
+    prices = np.clip(prices, -NO_EXTREME * typical, NO_EXTREME * typical)
+    prices = np.where(parts.is_decided, dual, prices)  # where no dispatch changes anything
     agent, schedules, cost, brings = _candidates(
         parts, pool, near.decisions, prices, dual, most_cost
     )
@@ -208,7 +211,7 @@ def _candidates(
 
 
 def _curvature(
-    parts: Parts, held: FloatArray, prices: FloatArray, typical: float, brings: FloatArray
+    parts: Parts, held: FloatArray, prices: FloatArray, typical: FloatArray, brings: FloatArray
 ) -> Curvature:
     """Fit what all agents as they are, and nobody's columns, ask for a change of each equality.
 
@@ -218,7 +221,7 @@ def _curvature(
     slope, rise = np.zeros(m), np.zeros(m)
     equal = parts.lower == parts.upper
     reach = np.abs(brings).max(axis=0, initial=0.0)
-    offsets = np.array(OFFSETS) * typical
+    offsets = np.array(OFFSETS)[:, np.newaxis] * typical
     total = np.array(
         [parts.total_activity(prices + offset * equal, held) - parts.lower for offset in offsets]
     )
@@ -226,8 +229,8 @@ def _curvature(
     total += np.arange(len(offsets))[:, np.newaxis] * 1e-9  # strictly rising
     for i in np.flatnonzero(equal & (reach > 0.0)):
         change = np.linspace(-reach[i], reach[i], FIT_POINTS)
-        price = np.interp(change, total[:, i], offsets)
-        slope[i], rise[i] = _fit(change, price, np.abs(price) <= NEAR * typical)
+        price = np.interp(change, total[:, i], offsets[:, i])
+        slope[i], rise[i] = _fit(change, price, np.abs(price) <= NEAR * typical[i])
     return Curvature(slope, rise)
 
 

@@ -94,10 +94,23 @@ class Cores:
         """Ask agents for schedules at the answer's prices and at prices near those of the bound."""
         if self._number == 0:
             self._ask_the_other_way_round()
-        limit = 3.0 * self._priced.typical
-        for prices in (self._priced.prices, np.clip(best.prices, -limit, limit)):
+        self._ask_for_neighbors(best)
+        for prices in (self._priced.prices, self._priced.prices_at(best)):
             for noise in PRICE_NOISE:
                 self._priced.answers(prices * (1.0 + noise * self._rng.normal(size=len(prices))))
+
+    def _ask_for_neighbors(self, best: Dispatched) -> None:
+        """Keep what differs from an answer by one in a number: no prices ask for those between."""
+        parts, pool = self._priced.parts, self._priced.pool
+        costs, program = parts.costs(self._priced.prices), parts.program
+        is_number = (program.upper - program.lower)[pool.columns] > 1.0
+        for which in range(max(int(is_number[place].sum()) for place in pool.place)):
+            for step in (-1, 1):
+                decisions = best.decisions.copy()
+                for place in pool.place:
+                    decisions[place[is_number[place]][which : which + 1]] += step
+                least = parts.agents.answers(costs, pool.x(decisions)).least
+                pool.add(decisions, np.isfinite(least))
 
     def _ask_the_other_way_round(self) -> None:
         """Ask agents for their best schedules with all that one tying row has at 1, and at 0.
@@ -156,7 +169,8 @@ class Cores:
         for row, energy in zip(bits, energies, strict=True):
             if scored == SCORED or priced.record.is_over():
                 break
-            decisions = around.decisions(row)
+            sampled = around.decisions(row)
+            decisions = priced.settled(sampled)
             is_new = priced.dispatch.known(decisions) is None
             found = priced.take(decisions, "core")
             if found is None:
@@ -168,10 +182,10 @@ class Cores:
             if np.isfinite(found.objective):
                 z = row[: len(around)].astype(np.float64)
                 linear, curved = float(around.cost @ z), float(z @ around.coupling @ z) / 2.0
-                if curved > 0.0:
+                if curved > 0.0 and np.array_equal(decisions, sampled):
                     ratios.append((found.objective - best.objective - linear) / curved)
             else:
-                short = SHORT * priced.typical * float(np.abs(found.missed).sum())
+                short = SHORT * float(priced.typical @ np.abs(found.missed))
                 missing.append((float(energy) + short, scored, found))
         for _, _, found in sorted(missing)[:REPAIRED]:
             priced.mend(found, "core, repaired")
@@ -181,7 +195,7 @@ class Cores:
         """Raise what rows cost that a sample misses; lower a little what it does not."""
         priced = self._priced
         missed, typical, extra = found.missed, priced.typical, priced.extra
-        size = np.abs(missed)
-        step = RAISE * typical * missed / np.maximum(size, max(float(size.max(initial=0.0)), 1e-9))
+        worth = typical * missed
+        step = RAISE * typical * worth / max(float(np.abs(worth).max(initial=0.0)), 1e-9)
         moved = np.where(missed == 0.0, DECAY * extra, extra + step)
         priced.extra = np.clip(moved, -MOST_EXTRA * typical, MOST_EXTRA * typical)

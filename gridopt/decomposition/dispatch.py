@@ -66,8 +66,8 @@ class Dispatch:
     ----------
     parts : Parts
     pool : Pool
-    typical : float
-        What a unit of a tying row is usually worth.
+    typical : array, (m,)
+        What a unit of each tying row is usually worth.
     clock : Clock
 
     Attributes
@@ -82,7 +82,7 @@ class Dispatch:
         The one that costs least with what it misses at its price.
     """
 
-    def __init__(self, parts: Parts, pool: Pool, typical: float, clock: Clock) -> None:
+    def __init__(self, parts: Parts, pool: Pool, typical: FloatArray, clock: Clock) -> None:
         self._parts, self._pool = parts, pool
         program, m = parts.program, len(parts.ties)
         model = linearized(program.relaxed())
@@ -91,7 +91,7 @@ class Dispatch:
         entries = np.ones(m), (parts.ties, np.arange(m))
         shape = program.n_rows, m
         more = sparse.csc_array(sparse.coo_array(entries, shape=shape))
-        price, none, endless = np.full(m, MISSING * typical), np.zeros(m), np.full(m, np.inf)
+        price, none, endless = MISSING * typical, np.zeros(m), np.full(m, np.inf)
         self._highs.add_columns(price, none, endless, more)
         self._highs.add_columns(price, none, endless, sparse.csc_array(-more))
         self._last: Decisions | None = None

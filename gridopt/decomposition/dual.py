@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.agents import Answers
-from gridopt.arrays import FloatArray
+from gridopt.arrays import FloatArray, IntArray
 from gridopt.decomposition.parts import Parts
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import LinearModel, linearized
@@ -32,13 +32,16 @@ CONVERGED = 1e-5
 """Relative distance of the model's maximum from the best bound at which nothing is left."""
 
 FIRST_BOX = 0.3
-"""Half width of the first box, as a share of the typical price."""
+"""Half width of the first box, as a share of typical prices."""
 
 FIRST_SMOOTHING, MOST_SMOOTHING = 0.5, 0.95
 """How near to the best prices the agents are asked: 0 where the model says, 1 at the best."""
 
 ALPHA_STEP = 0.1
 """Change of the smoothing in a step: down by as much, up by this share of what is left."""
+
+WIDER = 2.0
+"""By what factor the box gets wider where its side led to a better bound."""
 
 NEW = 1e-7
 """Relative cost below the model's at which an answer is new to it."""
@@ -62,6 +65,8 @@ class Dual:
     clock : Clock
     prices : array, (m,), or None
         Where to begin; None for the agents' usual prices.
+    before : Dual or None
+        Of the same program with fewer rows, whose answers are taken over.
 
     Attributes
     ----------
@@ -69,20 +74,27 @@ class Dual:
         The best one so far, and the last one.
     """
 
-    def __init__(self, parts: Parts, clock: Clock, prices: FloatArray | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        clock: Clock,
+        prices: FloatArray | None = None,
+        before: Dual | None = None,
+    ) -> None:
         self.parts = parts
         self.is_converged = False
         self.evaluations = 0
         self._master = Master(parts, clock)
         self._smoothing = FIRST_SMOOTHING
+        if before is not None:
+            self._master.take_over(before._master)
         first = parts.agents.usual_prices()
         known = parts.ties[parts.ties < len(first)]
         usual = np.zeros(len(parts.ties))
         usual[: len(known)] = first[known]
         self.last, _, _ = self._evaluate(usual if prices is None else prices)
         self.best = self.last
-        typical = np.abs(self.best.prices)
-        self._box = FIRST_BOX * (float(typical[typical > 0].mean()) if typical.any() else 1.0)
+        self._box = FIRST_BOX * parts.typical(self.best.prices)
 
     def step(self) -> Termination:
         """Ask the agents once more, or find that the bound is as good as it can be."""
@@ -92,7 +104,7 @@ class Dual:
             return termination
         prices = self._master.prices
         if self._master.bound - self.best.bound <= CONVERGED * abs(self.best.bound):
-            self.is_converged = bool(np.abs(prices - center).max() < self._box * (1.0 - 1e-6))
+            self.is_converged = bool((np.abs(prices - center) < self._box * (1.0 - 1e-6)).all())
             self._box *= 4.0
             return termination
         between = self._smoothing * center + (1.0 - self._smoothing) * prices
@@ -107,6 +119,8 @@ class Dual:
         self.last = point
         if point.bound > self.best.bound:
             self.best = point
+            at_side = np.abs(prices - center) >= self._box * (1.0 - 1e-6)
+            self._box = np.where(at_side, WIDER * self._box, self._box)
         return termination
 
     def rounded(self, rng: np.random.Generator | None) -> FloatArray:
@@ -125,6 +139,36 @@ class Dual:
         owner = parts.agents.owner[parts.decided]
         answers = np.array(master.answer)
         return np.asarray(answers[batch[owner], np.arange(len(owner))])
+
+    def mixed(self) -> FloatArray:
+        """Return what agents decide in the best mix of answers, (k,), fractions where they mix."""
+        master, parts = self._master, self.parts
+        owner = parts.agents.owner[parts.decided]
+        found = np.zeros(len(owner))
+        for number, answer in enumerate(master.answer):
+            found += self._shares(number)[owner] * answer
+        return found
+
+    def _shares(self, number: int) -> FloatArray:
+        """Return how much of one batch of answers is in the best mix, by agent; 0 for nobody."""
+        master, share = self._master, np.zeros(self.parts.n_agents + 1)
+        own = np.flatnonzero(master.batch[: len(master.share)] == number)
+        share[master.agent[own]] = master.share[own]
+        return share
+
+    def mix(self) -> FloatArray | None:
+        """Return the best mix of answers, which keeps all tying rows, (n,); None before any.
+
+        Only for programs with lazy rows: other answers are not kept as a whole.
+        """
+        master, parts = self._master, self.parts
+        if not master.whole or not len(master.share):
+            return None
+        mixed = np.zeros(parts.program.n_columns)
+        for number, x in enumerate(master.whole):
+            mixed += self._shares(number)[parts.agents.owner] * x
+        mixed[parts.nobodys] = master.of_nobody
+        return mixed
 
     def _evaluate(self, prices: FloatArray) -> tuple[Point, FloatArray, int]:
         """Return the point, the slope there, and how many answers are new to the model."""
@@ -151,10 +195,16 @@ class Master:
         What it foretells there.
     share : array, (columns,)
         How much of each answer is in the best mix.
+    cost : array, (columns,)
+        What it costs by itself, whatever the prices.
     agent, batch : array of int, (columns,)
         Whose answer it is, and in which of `answer` it is.
     answer : list of array, (k,) each
         What all agents decide.
+    whole : list of array, (n,) each
+        All of the same answers, where the program has lazy rows.
+    of_nobody : array
+        Values of nobody's columns in the best mix.
     """
 
     def __init__(self, parts: Parts, clock: Clock) -> None:
@@ -169,6 +219,9 @@ class Master:
         self.bound = np.inf
         self.share = np.zeros(0)
         self.answer: list[FloatArray] = []
+        self.whole: list[FloatArray] = []
+        self.of_nobody = np.zeros(n)
+        self.cost = np.zeros(0)
         self.batch, self.agent = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 
     def add(self, prices: FloatArray, answers: Answers) -> int:
@@ -178,6 +231,23 @@ class Master:
         cost = answers.least + prices @ activity
         saved = self._own_price - (cost - self.prices @ activity)
         new = np.flatnonzero(saved > NEW * np.maximum(np.abs(self._own_price), 1.0))
+        self._append(answers.x, activity, cost, new)
+        return len(new)
+
+    def take_over(self, before: Master) -> None:
+        """Add the answers of the master of the same program with fewer rows."""
+        if not before.whole:
+            return
+        first = np.searchsorted(before.batch, np.arange(len(before.whole) + 1))
+        for number, x in enumerate(before.whole):
+            own = slice(first[number], first[number + 1])
+            agents, cost = before.agent[own], np.zeros(self._parts.n_agents)
+            cost[agents] = before.cost[own]
+            self._append(x, self._parts.activity(x), cost, agents)
+
+    def _append(self, x: FloatArray, activity: FloatArray, cost: FloatArray, new: IntArray) -> None:
+        """Add the answers of some agents, `new`, of what all add to the tying rows and cost."""
+        parts = self._parts
         shares = sparse.eye_array(parts.n_agents, format="csc")[:, new]
         stacked: list[Any] = [activity[:, new], shares]
         whole: Any = sparse.vstack(stacked)
@@ -185,11 +255,19 @@ class Master:
         self._highs.add_columns(cost[new], nothing, endless, sparse.csc_array(whole))
         self.batch = np.concatenate([self.batch, np.full(len(new), len(self.answer))])
         self.agent = np.concatenate([self.agent, new])
-        self.answer.append(answers.x[self._decided])
-        return len(new)
+        self.cost = np.concatenate([self.cost, cost[new]])
+        self.answer.append(x[self._decided])
+        if parts.program.lazy:
+            self.whole.append(x)
 
-    def solve(self, center: FloatArray, box: float) -> Termination:
-        """Find the best prices within a box by the model, and the bound that it foretells."""
+    def solve(self, center: FloatArray, box: FloatArray) -> Termination:
+        """Find the best prices within a box by the model, and the bound that it foretells.
+
+        Parameters
+        ----------
+        center, box : array, (m,)
+            The middle of the box, and half of its width.
+        """
         parts = self._parts
         m = len(parts.ties)
         low = np.where(np.isinf(parts.upper), np.maximum(center - box, 0.0), center - box)
@@ -203,6 +281,7 @@ class Master:
             x = self._highs.x
             if x is not None:
                 self.share = x[len(self._model.c) :]
+                self.of_nobody = x[: len(parts.nobodys)]
         return termination
 
 

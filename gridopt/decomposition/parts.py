@@ -18,12 +18,15 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.agents import NOBODY, Agents, Answers
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.errors import UnsupportedError
 from gridopt.program import Program
 
 ROUNDING = 1e-11
 """Of the sum of all sizes that a bound is the sum of: more than doubles lose over 10⁶ terms."""
+
+MUCH = 1e9
+"""In place of infinity: what a column without a bound brings where that pays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,8 @@ class Parts:
         if program.agents is None:
             raise UnsupportedError(
                 "this program has no agents to take it apart into: they are there for unit "
-                "commitment without scenarios; take the solver highs"
+                "commitment and for battery placement, without scenarios where there are thermal "
+                "units; take the solver highs"
             )
         owner = program.agents.owner
         left, right = sparse.coo_array(program.Q).coords
@@ -74,7 +78,9 @@ class Parts:
         last = np.full(program.n_rows, np.iinfo(np.int64).min)
         np.minimum.at(first, row, own)
         np.maximum.at(last, row, own)
-        ties = np.flatnonzero((first != last) | (first == NOBODY))
+        is_tie = (first != last) | (first == NOBODY)
+        is_tie[program.agents.named_ties] = True
+        ties = np.flatnonzero(is_tie)
         return Parts(
             program,
             program.agents,
@@ -92,7 +98,34 @@ class Parts:
     @cached_property
     def decided(self) -> IntArray:
         """Columns that agents decide, (k,)."""
-        return np.flatnonzero(self.program.is_decision & (self.agents.owner != NOBODY))
+        return np.flatnonzero(self.agents.decides)
+
+    @cached_property
+    def is_decided(self) -> BoolArray:
+        """Tying rows of which all columns are decided: no dispatch changes anything there, (m,)."""
+        other = np.ones(self.program.n_columns)
+        other[self.decided] = 0.0
+        return np.asarray((abs(self.A) @ other == 0.0) & (np.diff(self.A.indptr) > 0))
+
+    def typical(self, prices: FloatArray) -> FloatArray:
+        """Return what a unit of each tying row is usually worth near some prices, (m,).
+
+        The mean of the prices; where all is decided, at least what the decisions in the row are
+        worth for a unit of it.
+        """
+        priced = np.abs(prices)[~self.is_decided]
+        mean = max(float(priced[priced > 0].mean()), 1e-6) if priced.any() else 1.0
+        found = np.full(len(prices), mean)
+        rows = np.flatnonzero(self.is_decided)
+        if not len(rows):
+            return found
+        marginals = self.agents.marginals(self.costs(prices))[:, self.decided]
+        worth = np.abs(marginals[1] - marginals[0])
+        amount = abs(self.A[rows][:, self.decided])
+        total = amount @ np.where(np.isfinite(worth), worth, 0.0)
+        squares = np.asarray(amount.power(2).sum(axis=1)).ravel()  # Σ a d / Σ a² fits d = a · worth
+        found[rows] = np.maximum(total / squares, np.abs(prices[rows]))
+        return np.where(found > 0.0, found, mean)
 
     @cached_property
     def first_tie(self) -> IntArray:
@@ -126,7 +159,7 @@ class Parts:
         """
         of_rows = prices * np.where(prices == 0, 0.0, self._sides(prices))
         y, square = self._of_nobody(costs), self.program.Q.diagonal()[self.nobodys]
-        of_nobody = costs[self.nobodys] * y + square * y**2
+        of_nobody = costs[self.nobodys] * y + square * np.where(square > 0, y, 0.0) ** 2
         terms = (answers.least, of_rows, of_nobody, np.array([self.program.c0]))
         size = sum(float(np.abs(term).sum()) for term in terms)
         bound = sum(float(term.sum()) for term in terms) - ROUNDING * size
@@ -135,7 +168,7 @@ class Parts:
     def slope(self, prices: FloatArray, costs: FloatArray, answers: Answers) -> FloatArray:
         """Return a subgradient of L at `prices`: what the answers miss of each tying row, (m,)."""
         x = answers.x.copy()
-        x[self.nobodys] = self._of_nobody(costs)
+        x[self.nobodys] = np.clip(self._of_nobody(costs), -MUCH, MUCH)
         return np.asarray(self._sides(prices) - self.A @ x)
 
     def activity(self, x: FloatArray) -> FloatArray:
@@ -152,7 +185,7 @@ class Parts:
         """Return what all columns add to the tying rows at prices, decisions held, (m,)."""
         costs = self.costs(prices)
         x = self.agents.answers(costs, held).x.copy()
-        x[self.nobodys] = self._of_nobody(costs)
+        x[self.nobodys] = np.clip(self._of_nobody(costs), -MUCH, MUCH)
         return np.asarray(self.A @ x)
 
     def _sides(self, prices: FloatArray) -> FloatArray:

@@ -6,12 +6,14 @@ import numpy as np
 
 from gridopt.agents import Answers
 from gridopt.arrays import FloatArray
+from gridopt.decomposition.core import NO_EXTREME
 from gridopt.decomposition.dispatch import Dispatch, Dispatched
 from gridopt.decomposition.dual import Dual
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.record import Record
 from gridopt.decomposition.repair import Repair
 from gridopt.decomposition.schedules import Decisions, Pool
+from gridopt.program import FEASIBILITY_TOLERANCE, Program
 from gridopt.sampling.redispatch import Redispatch
 from gridopt.sampling.samples import Deadline
 from gridopt.solution import Missing
@@ -27,32 +29,49 @@ class Priced:
         Gets every better answer.
     prices : array, (m,), or None
         Of the tying rows, to begin with.
+    before : Dual or None
+        Of the same program with fewer rows.
 
     Attributes
     ----------
     dual : Dual
     pool : Pool
     dispatch : Dispatch
-    typical : float
-        What a unit of a tying row is usually worth.
+    typical : array, (m,)
+        What a unit of each tying row is usually worth.
     extra : array, (m,)
         What bringing more in each tying row costs beyond its price, where that proved scarce.
     """
 
-    def __init__(self, parts: Parts, record: Record, prices: FloatArray | None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        record: Record,
+        prices: FloatArray | None,
+        before: Dual | None = None,
+    ) -> None:
         self.parts, self.record = parts, record
         self.pool = Pool(parts)
-        self.dual = Dual(parts, record.clock, prices)
-        priced = np.abs(self.dual.best.prices)
-        self.typical = float(priced[priced > 0].mean()) if priced.any() else 1.0
+        self.dual = Dual(parts, record.clock, prices, before)
+        self.typical = parts.typical(self.dual.best.prices)
         self.dispatch = Dispatch(parts, self.pool, self.typical, record.clock)
         self.extra = np.zeros(len(parts.ties))
+        self._offered: Dispatched | None = None
         self._repair = Repair(parts, self.pool, self.dispatch, self.typical)
 
     @property
     def prices(self) -> FloatArray:
         """Prices that prove the dual's bound, (m,)."""
         return self.dual.best.prices
+
+    def prices_at(self, found: Dispatched) -> FloatArray:
+        """Return the prices of an answer, none of them extreme; where all is decided, the dual's.
+
+        What the dispatch cannot change has no price there that means anything.
+        """
+        limit = NO_EXTREME * self.typical
+        prices = np.clip(found.prices, -limit, limit)
+        return np.where(self.parts.is_decided, self.prices, prices)
 
     @property
     def room(self) -> float:
@@ -69,9 +88,16 @@ class Priced:
         self.pool.add(decisions)
         return decisions
 
+    def settled(self, decisions: Decisions) -> Decisions:
+        """Return decisions that keep the rows of decisions alone, as far as they can."""
+        return self._repair.settled(decisions, self.prices + self.extra)
+
     def take(self, decisions: Decisions, stage: str) -> Dispatched | None:
-        """Dispatch decisions, and keep the answer if it is better; None where time is over."""
-        found = self.dispatch(decisions)
+        """Dispatch decisions, and keep the answer if it is better; None where time is over.
+
+        What they miss that no dispatch can bring is mended before.
+        """
+        found = self.dispatch(self.settled(decisions))
         self._offer_best(stage)
         return found
 
@@ -91,10 +117,13 @@ class Priced:
 
     def _offer_best(self, stage: str) -> None:
         best, x = self.dispatch.best, self.dispatch.best_x
-        if best is None or x is None or best.objective >= self.record.objective:
+        if best is None or x is None or best is self._offered:
             return
-        if not self.record.offer(x, stage):
-            # nobody's integers, such as those that keep charging apart
+        self._offered = best
+        if best.objective >= self.record.objective or self.record.offer(x, stage):
+            return
+        if not self.record.offer(rounded(self.record.program, x), stage):
+            # integers that nobody decides, such as those that keep charging apart
             columns, values = self.pool.columns, best.decisions.astype(np.float64)
             deadline = Deadline.after(self.record.clock.left_s())
             again = Redispatch(self.record.program, repair=False)(columns, values, deadline).best
@@ -110,3 +139,16 @@ class Priced:
             Missing(*parts.program.row_place(int(parts.ties[i])), float(nearest.missed[i]))
             for i in np.flatnonzero(nearest.missed)
         )
+
+
+def rounded(program: Program, x: FloatArray) -> FloatArray:
+    """Return `x`, (n,), with integers rounded down or up, as their rows are missed less."""
+    integer = program.is_integer
+    down = np.where(integer, np.floor(x + FEASIBILITY_TOLERANCE), x)
+    up = np.where(integer, np.ceil(x - FEASIBILITY_TOLERANCE), x)
+    missed = []
+    for each in (down, up):
+        activity = program.A @ each
+        amount = np.maximum(program.row_lower - activity, activity - program.row_upper)
+        missed.append(abs(program.A).T @ np.maximum(amount, 0.0))
+    return np.where(missed[0] <= missed[1], down, up)

@@ -30,7 +30,10 @@ LEAST = 1e-6
 
 
 class Change(NamedTuple):
-    """Another schedule of an agent: its cost for each unit that it brings of what is missed."""
+    """Another schedule of an agent: its cost for each unit that it brings of what is missed.
+
+    Units of rows count by what they are usually worth.
+    """
 
     ratio: float
     agent: int
@@ -47,13 +50,13 @@ class Repair:
     pool : Pool
         Gets all schedules that agents answer.
     dispatch : Dispatch
-    typical : float
-        What a unit of a tying row is usually worth.
+    typical : array, (m,)
+        What a unit of each tying row is usually worth.
     """
 
-    def __init__(self, parts: Parts, pool: Pool, dispatch: Dispatch, typical: float) -> None:
+    def __init__(self, parts: Parts, pool: Pool, dispatch: Dispatch, typical: FloatArray) -> None:
         self._parts, self._pool, self._dispatch = parts, pool, dispatch
-        self._typical = typical
+        self._typical, self._weight = typical, typical / typical.min(initial=np.inf)
 
     def __call__(self, found: Dispatched, usual: FloatArray) -> Dispatched | None:
         """Return an answer near `found` that misses nothing, or None.
@@ -69,7 +72,7 @@ class Repair:
             if np.isfinite(found.objective):
                 return found
             dear += STAYS_DEAR * self._typical * np.sign(found.missed)
-            decisions = self._changed(found, usual + dear)
+            decisions = self._changed(found.decisions, found.missed, usual + dear)
             if decisions is None:
                 return None
             after = self._dispatch(decisions)
@@ -78,11 +81,40 @@ class Repair:
             found = after
         return found if np.isfinite(found.objective) else None
 
-    def _changed(self, found: Dispatched, prices: FloatArray) -> Decisions | None:
+    def settled(self, decisions: Decisions, usual: FloatArray) -> Decisions:
+        """Return decisions near these that keep the rows of decisions alone, as far as they can.
+
+        No dispatch is needed for that. Prices are as above.
+        """
+        if not self._parts.is_decided.any():
+            return decisions
+        dear = np.zeros(len(usual))
+        for _ in range(ROUNDS):
+            missed = self._missed_by_decisions(decisions)
+            if np.abs(missed).max(initial=0.0) <= LEAST:
+                break
+            dear += STAYS_DEAR * self._typical * np.sign(missed)
+            changed = self._changed(decisions, missed, usual + dear)
+            if changed is None:
+                break
+            decisions = changed
+        return decisions
+
+    def _missed_by_decisions(self, decisions: Decisions) -> FloatArray:
+        """Return what is missed of each tying row of decisions alone, 0 of all others, (m,)."""
+        parts = self._parts
+        activity = parts.A @ self._pool.x(decisions)
+        missed = np.maximum(parts.lower - activity, 0.0) - np.maximum(activity - parts.upper, 0.0)
+        return np.where(parts.is_decided, missed, 0.0)
+
+    def _changed(
+        self, decisions: Decisions, missed: FloatArray, prices: FloatArray
+    ) -> Decisions | None:
         """Return decisions in which agents bring what is missed; None where none can."""
-        left, decisions = found.missed.copy(), found.decisions.copy()
+        changes = sorted(self._changes(decisions, missed, prices), key=lambda change: change.ratio)
+        left, decisions = missed.copy(), decisions.copy()
         changed = set[int]()
-        for change in sorted(self._changes(found, prices), key=lambda change: change.ratio):
+        for change in changes:
             brings = np.maximum(change.brings * np.sign(left), 0.0)
             if change.agent in changed or np.minimum(brings, np.abs(left)).sum() <= LEAST:
                 continue
@@ -93,12 +125,12 @@ class Repair:
                 break
         return decisions if changed else None
 
-    def _changes(self, found: Dispatched, prices: FloatArray) -> Iterator[Change]:
+    def _changes(self, base: Decisions, missed: FloatArray, prices: FloatArray) -> Iterator[Change]:
         parts, pool = self._parts, self._pool
-        held = pool.x(found.decisions)
+        held = pool.x(base)
         low, high = np.isinf(parts.upper), np.isinf(parts.lower)
         for level in LEVELS:
-            raised = prices + level * self._typical * np.sign(found.missed)
+            raised = prices + level * self._typical * np.sign(missed)
             raised = np.where(low, np.maximum(raised, 0.0), raised)
             raised = np.where(high, np.minimum(raised, 0.0), raised)
             costs = parts.costs(raised)
@@ -107,8 +139,8 @@ class Repair:
             pool.add(decisions)
             brings = parts.activity(after.x) - parts.activity(before.x)
             cost = after.least - before.least + (raised - prices) @ brings
-            useful = np.maximum(brings * np.sign(found.missed)[:, np.newaxis], 0.0)
-            amount = np.minimum(useful, np.abs(found.missed)[:, np.newaxis]).sum(axis=0)
+            useful = np.maximum(brings * np.sign(missed)[:, np.newaxis], 0.0)
+            amount = self._weight @ np.minimum(useful, np.abs(missed)[:, np.newaxis])
             for agent in map(int, np.flatnonzero(amount > LEAST)):
                 ratio = max(float(cost[agent]), 0.0) / float(amount[agent])
                 yield Change(ratio, agent, decisions[pool.place[agent]], brings[:, agent])

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from gridopt.arrays import FloatArray, IntArray
+from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.decomposition.parts import Parts
 
 Decisions = npt.NDArray[np.int64]
@@ -52,11 +52,12 @@ class Pool:
         x[self.columns] = decisions
         return x
 
-    def add(self, decisions: Decisions) -> None:
-        """Keep the schedules of all agents."""
-        for known, place in zip(self._known, self.place, strict=True):
-            schedule = decisions[place]
-            known.setdefault(schedule.tobytes(), schedule)
+    def add(self, decisions: Decisions, kept: BoolArray | None = None) -> None:
+        """Keep the schedules of all agents, or of some, (K,)."""
+        for agent, (known, place) in enumerate(zip(self._known, self.place, strict=True)):
+            if kept is None or kept[agent]:
+                schedule = decisions[place]
+                known.setdefault(schedule.tobytes(), schedule)
 
     def alternatives(self, decisions: Decisions) -> list[list[Decisions]]:
         """Return each agent's schedules that differ from what `decisions` say."""

@@ -1,9 +1,11 @@
 """The search: prices and a bound, answers at those prices, then better ones near the best.
 
-1. *Prices*: the Lagrangian dual, which proves the bound.
+1. *Prices*: the Lagrangian dual, which proves the bound. Where the best mix of the agents' answers
+   misses rows that are not listed, they are added and priced too.
 2. *Null sampler*: what agents answer to the prices, raised a little in steps, dispatched. It has no
    QUBO, and every sampler must add to what it finds.
-3. *Window*: near the best answer, HiGHS decides what is nearly undecided.
+3. *Window*: HiGHS decides what the best mix of answers leaves open; then, near the best answer,
+   what is nearly undecided.
 4. *Core*: in turn with windows, a sampler chooses among the agents' other schedules; what it
    chooses is dispatched, repaired and kept if it is better.
 
@@ -24,6 +26,7 @@ from gridopt.decomposition.priced import Priced
 from gridopt.decomposition.record import Record
 from gridopt.decomposition.windows import KINDS, Windows
 from gridopt.highs_model import Clock
+from gridopt.lazy import AddedRows
 from gridopt.program import Program
 from gridopt.sampling.qubo_solver import QuboSolver
 from gridopt.solution import Solution, Termination, relative_gap
@@ -37,9 +40,11 @@ UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 ROUNDINGS = 2
 """Times that the best mix of answers is rounded, the first time without chance."""
 
-ROW_ROUNDS = 10
-"""Times at most that the prices are found anew with more lazy rows."""
+MIX_ROUNDS = 20
+"""Times at most that the prices are found anew with lazy rows that the best mix misses."""
 
+ROWS_A_ROUND = 1000
+"""Rows of each lazy family that such a round adds, at most."""
 BESIDE = "HiGHS beside"
 
 
@@ -108,15 +113,8 @@ class Search:
         if not np.isfinite(self._priced.dual.best.answers.least).all():
             record.termination = Termination.INFEASIBLE
             return
-        for _ in range(ROW_ROUNDS):
-            self._find_prices()
-            self._answer_prices()
-            added = self._priced.dispatch.added
-            if not len(added) or record.is_over():
-                break
-            prices = np.concatenate([self._priced.prices, np.zeros(len(added))])
-            more = self._priced.parts.program.with_rows(added)
-            self._priced = Priced(Parts.of(more), record, prices)
+        self._find_prices()
+        self._answer_prices()
         if record.is_over():
             return
         start = Solution.at(self._program, record.x, Termination.SAMPLED)
@@ -130,6 +128,12 @@ class Search:
         while partner.is_at_work and not self._is_over():
             partner.wait_a_moment()
 
+    def _add(self, rows: AddedRows) -> None:
+        """Take the program apart anew with rows that answers missed."""
+        prices = np.concatenate([self._priced.prices, np.zeros(len(rows))])
+        more = self._priced.parts.program.with_rows(rows)
+        self._priced = Priced(Parts.of(more), self._record, prices, self._priced.dual)
+
     def _prices(self) -> FloatArray:
         """Return the prices that prove the dual's bound, of the program's rows, (m,)."""
         prices, ties = np.zeros(self._program.n_rows), self._priced.parts.ties
@@ -138,6 +142,19 @@ class Search:
         return prices
 
     def _find_prices(self) -> None:
+        """Find the prices, with the lazy rows that the best mix of answers misses."""
+        for _ in range(MIX_ROUNDS):
+            self._climb()
+            mix = self._priced.dual.mix()
+            if mix is None or self._record.is_over():
+                break
+            missed = self._program.separate(mix, ROWS_A_ROUND)
+            if not len(missed):
+                break
+            self._add(missed)
+        self._record.count("prices_s")
+
+    def _climb(self) -> None:
         record, dual = self._record, self._priced.dual
         self._priced.keep(dual.best.answers)
         while not (dual.is_converged or dual.evaluations >= MOST_EVALUATIONS):
@@ -147,7 +164,6 @@ class Search:
             record.prove(dual.best.bound)
             self._clock.report(record.objective, record.bound, f"prices {dual.evaluations}")
         record.prove(dual.best.bound)
-        record.count("prices_s")
 
     def _answer_prices(self) -> None:
         """Dispatch what agents answer to the prices, and their best mix, rounded."""

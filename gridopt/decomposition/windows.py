@@ -4,7 +4,8 @@ A large neighborhood search: Pisinger & Ropke 2019, "Large neighborhood search",
 doi 10.1007/978-3-319-91086-4_4. Which decisions are nearly undecided is told by the agents: those
 that cost little more the other way round, at the prices that prove the bound. Of these a window has
 in turn the nearest ones, those of one stretch of tying rows (such as some hours), and those of some
-agents.
+agents. The first window is around the best mix of the agents' answers, rounded, and has what is
+fractional there: Berthold 2014, "RENS: the optimal rounding", doi 10.1007/s12532-013-0060-9.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.decomposition.dispatch import Dispatched
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.priced import Priced
+from gridopt.decomposition.schedules import Decisions
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import linearized
 from gridopt.program import Program
@@ -51,6 +53,8 @@ what it leads to is still to be dispatched."""
 CANDIDATES = 10
 """How many times as many decisions as a window has it is chosen from."""
 
+FRACTIONAL = 1e-6
+
 KINDS = 3
 """Kinds of windows."""
 
@@ -77,7 +81,7 @@ def chosen(
         Modulo `KINDS`: the nearest, a stretch of tying rows, or some agents.
     rng : numpy.random.Generator
     """
-    nearest = np.argsort(excess, kind="stable")[: size * CANDIDATES]
+    nearest = _by_turns(parts, excess)[: size * CANDIDATES]
     nearest = nearest[excess[nearest] <= room]
     if kind % KINDS == 1 and len(nearest):
         tie = parts.first_tie[nearest]
@@ -86,6 +90,18 @@ def chosen(
         turn = rng.random(parts.n_agents)[parts.agents.owner[parts.decided[nearest]]]
         nearest = nearest[np.argsort(turn, kind="stable")]
     return nearest[:size]
+
+
+def _by_turns(parts: Parts, excess: FloatArray) -> IntArray:
+    """Return decisions in order of excess, those of each block spread evenly over the others."""
+    first = np.array([block.first for block in parts.program.variables.values()])
+    order = np.argsort(excess, kind="stable")
+    block = np.searchsorted(np.sort(first), parts.decided[order], side="right")
+    share = np.zeros(len(order))
+    for own in np.unique(block):
+        places = np.flatnonzero(block == own)
+        share[places] = np.arange(len(places)) / len(places)
+    return np.asarray(order[np.argsort(share, kind="stable")])
 
 
 class Window:
@@ -204,6 +220,7 @@ class Windows:
         answers = priced.dual.best.answers
         self._excess = marginals.max(axis=0) - answers.least[parts.agents.owner[parts.decided]]
         self._answered = priced.pool.decisions(answers.x)
+        self._mixed = priced.dual.mixed()
         self._size = max(FIRST, int(SHARE * len(parts.decided)))
         self._number, self._in_vain, self._stage = 0, 0, ""
 
@@ -215,15 +232,27 @@ class Windows:
         """Whether more windows are in vain."""
         return self._in_vain >= STALL
 
+    def _around_mix(self) -> tuple[Decisions, IntArray]:
+        """Return the best mix of answers, rounded, and where it has fractions."""
+        whole = np.rint(self._mixed)
+        fractions = np.flatnonzero(np.abs(self._mixed - whole) > FRACTIONAL)
+        return whole.astype(np.int64), fractions
+
+    def _around(self, best: Dispatched) -> tuple[Decisions, IntArray]:
+        """Return the best answer's decisions, and which are free."""
+        excess = np.where(best.decisions == self._answered, self._excess, -np.inf)
+        room, parts = self._priced.room, self._priced.parts
+        few = chosen(parts, excess, room, self._size, self._number, self._rng)
+        return best.decisions, few
+
     def step(self, best: Dispatched) -> None:
         """Search a window around `best`."""
         priced, record = self._priced, self._priced.record
         program, decided = record.program, priced.parts.decided
-        excess = np.where(best.decisions == self._answered, self._excess, -np.inf)
-        few = chosen(*(priced.parts, excess, priced.room), *(self._size, self._number, self._rng))
+        base, few = self._around_mix() if self._number == 0 else self._around(best)
         x = np.zeros(program.n_columns) if record.x is None else record.x.copy()
         free = np.ones(program.n_columns, dtype=np.bool_)
-        x[decided], free[decided], free[decided[few]] = best.decisions, False, True
+        x[decided], free[decided], free[decided[few]] = base, False, True
         whole = program.is_decision
         fine = FINE * max(relative_gap(record.objective, record.bound), record.gap)
         self._stage = f"window of {len(few)}"

@@ -33,7 +33,8 @@ class Prepared:
         for factor in np.linspace(0.2, 4.0, 20):
             costs = self.parts.costs(factor * self.dual.best.prices)
             self.pool.add(self.pool.decisions(self.parts.agents.answers(costs).x))
-        self.dispatch = Dispatch(self.parts, self.pool, 20.0, Clock(None))
+        self.typical = np.full(len(self.parts.ties), 20.0)
+        self.dispatch = Dispatch(self.parts, self.pool, self.typical, Clock(None))
 
     def all_on(self) -> np.ndarray:
         return np.ones(len(self.pool.columns), dtype=np.int64)
@@ -117,7 +118,7 @@ def test_repair_commits_what_is_needed(make_study: MakeStudy) -> None:
     prepared = Prepared(make_study(DEMAND))
     off = prepared.dispatch(np.zeros_like(prepared.all_on()))
     assert off is not None
-    repair = Repair(prepared.parts, prepared.pool, prepared.dispatch, 20.0)
+    repair = Repair(prepared.parts, prepared.pool, prepared.dispatch, prepared.typical)
     mended = repair(off, prepared.dual.best.prices)
     assert mended is not None
     assert np.isfinite(mended.objective)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from gridopt.arrays import FloatArray
 from gridopt.decomposition.parts import Parts
@@ -23,13 +21,11 @@ from gridopt.requirements import (
     SPINNING,
     Reserves,
 )
-from gridopt.solution import Termination
-from gridopt.solvers.highs import HiGHS
 from gridopt.study import FIXED_ON, FORCED_OUT, FREE, Study
 
 MakeStudy = Callable[..., Study]
 
-EXACT = HiGHS(gap=1e-8)
+ExactLeast = Callable[[Parts, int, FloatArray], float]
 
 G = 4
 
@@ -127,37 +123,10 @@ def drawn_prices(parts: Parts, seed: int) -> FloatArray:
     return np.where(one_sided, np.maximum(prices, 0.0), prices)
 
 
-def alone(parts: Parts, agent: int, costs: FloatArray) -> Program:
-    """Return the problem of one agent at linear costs, (n,), as a program of its own."""
-    program = parts.program
-    columns = np.flatnonzero(parts.agents.owner == agent)
-    part = program.A[:, columns]
-    rows = np.setdiff1d(np.flatnonzero(np.diff(part.indptr)), parts.ties)
-    return Program(
-        Q=sparse.csr_array(program.Q[columns][:, columns]),
-        c=costs[columns],
-        c0=0.0,
-        A=sparse.csr_array(part[rows]),
-        row_lower=program.row_lower[rows],
-        row_upper=program.row_upper[rows],
-        lower=program.lower[columns],
-        upper=program.upper[columns],
-        integrality=program.integrality[columns],
-        variables={},
-        rows={},
-    )
-
-
-def exact_least(parts: Parts, agent: int, costs: FloatArray) -> float:
-    found = EXACT.solve(alone(parts, agent, costs))
-    if found.termination is Termination.INFEASIBLE:
-        return np.inf
-    assert found.is_feasible
-    return found.objective
-
-
 @pytest.mark.parametrize("seed", range(12))
-def test_without_ramps_answers_are_exact(make_study: MakeStudy, seed: int) -> None:
+def test_without_ramps_answers_are_exact(
+    make_study: MakeStudy, exact_least: ExactLeast, seed: int
+) -> None:
     program = drawn_program(make_study, seed, with_ramps=False)
     parts = Parts.of(program)
     costs = parts.costs(drawn_prices(parts, seed))
@@ -169,7 +138,7 @@ def test_without_ramps_answers_are_exact(make_study: MakeStudy, seed: int) -> No
 @pytest.mark.parametrize("kinds", [(SPINNING,), (SPINNING, NONSPINNING, REGULATION_DOWN)])
 @pytest.mark.parametrize("seed", range(12))
 def test_with_ramps_answers_are_bounds(
-    make_study: MakeStudy, seed: int, kinds: tuple[str, ...]
+    make_study: MakeStudy, exact_least: ExactLeast, seed: int, kinds: tuple[str, ...]
 ) -> None:
     program = drawn_program(make_study, seed, with_ramps=True, kinds=kinds)
     parts = Parts.of(program)
@@ -183,7 +152,11 @@ def test_with_ramps_answers_are_bounds(
 @pytest.mark.parametrize("with_ramps", [False, True])
 @pytest.mark.parametrize("seed", range(6))
 def test_marginals_are_the_least_of_each_decision(
-    make_study: MakeStudy, seed: int, with_ramps: bool
+    make_study: MakeStudy,
+    exact_least: ExactLeast,
+    with_bounds: Callable[[Parts, int, float, float], Parts],
+    seed: int,
+    with_ramps: bool,
 ) -> None:
     parts = Parts.of(drawn_program(make_study, seed, with_ramps=with_ramps))
     costs = parts.costs(drawn_prices(parts, seed))
@@ -195,13 +168,10 @@ def test_marginals_are_the_least_of_each_decision(
         assert marginals[:, on[g]].min(axis=0) == pytest.approx(np.full(on.shape[1], least[g]))
         column = on[g, seed % on.shape[1]]
         for value in (0, 1):
-            lower, upper = parts.program.lower.copy(), parts.program.upper.copy()
-            lower[column] = max(value, lower[column])
-            upper[column] = min(value, upper[column])
-            if lower[column] > upper[column]:
+            held = with_bounds(parts, column, value, value)
+            if held.program.lower[column] > held.program.upper[column]:
                 assert marginals[value, column] == np.inf
                 continue
-            held = replace(parts, program=replace(parts.program, lower=lower, upper=upper))
             exact, found = exact_least(held, g, costs), marginals[value, column]
             assert found <= exact + 1e-6 * abs(exact) + 1e-4
             assert with_ramps or found == pytest.approx(exact, rel=1e-6, abs=1e-4)
