@@ -40,6 +40,9 @@ UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 ROUNDINGS = 2
 """Times that the best mix of answers is rounded, the first time without chance."""
 
+PRICES_TIME = 0.5
+"""Share of a time limit after which prices are good enough."""
+
 MIX_ROUNDS = 20
 """Times at most that the prices are found anew with lazy rows that the best mix misses."""
 
@@ -146,7 +149,7 @@ class Search:
         for _ in range(MIX_ROUNDS):
             self._climb()
             mix = self._priced.dual.mix()
-            if mix is None or self._record.is_over():
+            if mix is None or self._is_late():
                 break
             missed = self._program.separate(mix, ROWS_A_ROUND)
             if not len(missed):
@@ -154,10 +157,15 @@ class Search:
             self._add(missed)
         self._record.count("prices_s")
 
+    def _is_late(self) -> bool:
+        """Tell whether prices have taken so long that it is time for answers."""
+        limit_s = self._clock.time_limit_s
+        return limit_s is not None and self._clock.left_s() < (1.0 - PRICES_TIME) * limit_s
+
     def _climb(self) -> None:
         record, dual = self._record, self._priced.dual
         self._priced.keep(dual.best.answers)
-        while not (dual.is_converged or dual.evaluations >= MOST_EVALUATIONS):
+        while not (dual.is_converged or dual.evaluations >= MOST_EVALUATIONS or self._is_late()):
             if dual.step() is not Termination.OPTIMAL:
                 break
             self._priced.keep(dual.last.answers)
