@@ -46,7 +46,7 @@ MULTIPLIER: dict[str, object] = {"inequalities": "augmented_lagrangian"}
 SAMPLERS: dict[str, tuple[str, dict[str, object]]] = {
     "neal": ("neal", {**MULTIPLIER, "reads": 1000}),
     "neal, penalty": ("neal", {"reads": 1000}),
-    "tabu": ("tabu", MULTIPLIER),
+    "tabu": ("tabu", {**MULTIPLIER, "reads": 1000}),
     "anneal": ("anneal", {}),
 }
 """Solver and options by what the table calls them; the penalty is the one proved to be enough."""
