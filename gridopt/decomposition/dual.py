@@ -141,8 +141,13 @@ class Dual:
         return np.asarray(answers[batch[owner], np.arange(len(owner))])
 
     def mixed(self) -> FloatArray:
-        """Return what agents decide in the best mix of answers, (k,), fractions where they mix."""
+        """Return what agents decide in the best mix of answers, (k,), fractions where they mix.
+
+        Before there is any mix, what they answer to the best prices.
+        """
         master, parts = self._master, self.parts
+        if not len(master.share):
+            return np.asarray(self.best.answers.x[parts.decided])
         owner = parts.agents.owner[parts.decided]
         found = np.zeros(len(owner))
         for number, answer in enumerate(master.answer):
