@@ -472,9 +472,12 @@ def bench_table(
     columns: Annotated[str, typer.Option(help="Names of columns, with commas between.")] = (
         "case_name,solver,seed,status,feasible,cost,gap,wall_s"
     ),
+    summary: Annotated[
+        bool, typer.Option("--summary", help="One row a solver, one column a case: medians.")
+    ] = False,
 ) -> None:
     """Print runs as a table in Markdown."""
-    sys.exit(_bench_commands().table(results, columns.split(",")))
+    sys.exit(_bench_commands().table(results, columns.split(","), is_summary=summary))
 
 
 @bench_app.command("export")

@@ -171,7 +171,7 @@ def test_commands_that_print_figures_are_there() -> None:
     text = "".join(path.read_text("utf-8") for path in DOCS.rglob("*.md"))
     assert [script for script in SCRIPT.findall(text) if not (ROOT / script).exists()] == []
     names = re.findall(r"^\| `(\w+\.py)` \|", (DOCS / "benchmarking.md").read_text("utf-8"), re.M)
-    shared = {"peers.py"}  # what several of them use
+    shared = {"peers.py", "gridopt_route.py"}  # what others use
     assert set(names) == {path.name for path in (ROOT / "benchmarks").glob("*.py")} - shared
 
 

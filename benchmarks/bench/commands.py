@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from gridopt.bench.exports import as_markdown, check_export, write_export
+from gridopt.bench.exports import as_markdown, as_summary, check_export, write_export
 from gridopt.bench.runner import Local, Report, Runner, run_suite
 from gridopt.bench.spec import check_columns, read_suite, suite_names
 from gridopt.bench.store import Store
@@ -59,11 +59,12 @@ def run(
 
 
 @bad_input_is_told
-def table(store: Path, columns: list[str]) -> int:
-    """Print runs as a table in Markdown; return the exit code."""
+def table(store: Path, columns: list[str], *, is_summary: bool) -> int:
+    """Print runs, or medians of each solver and case, in Markdown; return the exit code."""
     raise_if_any(check_columns(columns, "--columns"))
     with Store.open(store) as database:
-        print(as_markdown(database.frame(), columns))
+        frame = database.frame()
+    print(as_summary(frame) if is_summary else as_markdown(frame, columns))
     return FEASIBLE
 
 

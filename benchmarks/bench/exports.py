@@ -15,6 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+from gridopt.bench.analysis import prepared, summary
+from gridopt.bench.guards import concerns
 from gridopt.errors import GridoptError, Issue, StudyError, raise_if_any
 from gridopt.outputs import check_folder
 from gridopt.registry import solver_class
@@ -57,6 +59,11 @@ QOBLIB_COLUMNS = (
     "Remarks",
 )
 
+REFUTED = "refuted"
+"""How the names of guards begin that hold a claim against the verifier."""
+
+NO_ANSWER = ("not applicable", "failed", "killed time", "killed memory")
+
 SUCCESS_GAP = 0.001
 """Relative distance from the best cost known of a case up to which a run counts as a success."""
 
@@ -75,6 +82,33 @@ def as_markdown(frame: pd.DataFrame, columns: Sequence[str]) -> str:
         *(f"| {' | '.join(map(_cell, row))} |" for row in rows),
     ]
     return "\n".join(lines)
+
+
+def as_summary(frame: pd.DataFrame) -> str:
+    """Return one row a solver and one column a case, in Markdown, and what the verifier refutes.
+
+    A cell has the median gap to the best bound known of the case and the median seconds, or why
+    there are none.
+    """
+    runs = prepared(frame)
+    found = summary(runs)
+    cells = found.apply(_verdict, axis="columns")
+    wide = found.assign(cell=cells).pivot_table("cell", "solver", "problem", "first", sort=False)
+    shown = as_markdown(wide.reset_index(), ["solver", *wide.columns])
+    refuted = [
+        f"- {concern.problem}: {concern.text}"
+        for concern in concerns(runs)
+        if concern.guard.startswith(REFUTED)
+    ]
+    return "\n".join([shown, "", "Refuted by the verifier:", "", *(refuted or ["- nothing"])])
+
+
+def _verdict(row: pd.Series[Any]) -> str:
+    if not row["feasible"]:
+        return str(row["outcome"]) if row["outcome"] in NO_ANSWER else "infeasible"
+    few = "" if row["feasible"] == row["runs"] else f"{row['feasible']} of {row['runs']}, "
+    gap = "no bound" if pd.isna(row["gap"]) else f"{row['gap']:.3%}"
+    return f"{few}{gap}, {row['solving_s']:.1f} s"
 
 
 def _cell(value: Any) -> str:

@@ -13,6 +13,7 @@ from gridopt.bench.columns import COLUMNS
 from gridopt.bench.exports import (
     QOBLIB_COLUMNS,
     as_markdown,
+    as_summary,
     check_export,
     qoblib,
     write_export,
@@ -28,6 +29,21 @@ def test_markdown_escapes() -> None:
         "| x\\|y <b> | 0.123457 |",
         "|  |  |",
     ]
+
+
+def test_summary(undisturbed: pd.DataFrame) -> None:
+    frame = undisturbed.copy()
+    worse = (frame["solver"] == "tabu") & (frame["seed"] == 1)
+    frame.loc[worse, ["feasible", "cost"]] = [False, np.nan]
+    head, _, *rows, _, told, _, refuted = as_summary(frame).splitlines()
+    assert head == "| solver | kazarlis10 |"
+    cells = dict(row.strip("| ").split(" | ") for row in rows)
+    assert set(cells) == {"highs", "neal", "tabu", "exact"}
+    assert cells["exact"] == "not applicable"
+    assert cells["tabu"].startswith("1 of 2, ")
+    assert cells["highs"].startswith("0.000%, ")
+    assert told == "Refuted by the verifier:"
+    assert refuted.startswith("- kazarlis10: tabu claims a feasible plan in 1 of 2 runs;")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
