@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from gridopt.errors import Issue, StudyError
 from gridopt.io.cases import load_case
 from gridopt.running import solve
 from gridopt.study import Study
@@ -64,7 +65,8 @@ class Case:
             return study
         schedule = solve(study, "unit_commitment", "highs", gap=WINDOW_GAP).schedule
         if schedule is None:
-            raise ValueError(f"{self.name}: no schedule to cut a window from")
+            expected = "a system that can be scheduled, to cut a window from"
+            raise StudyError([Issue(self.name, "window", dict(self.window), expected)])
         return window(schedule, **self.window)
 
 

@@ -61,9 +61,7 @@ def outcome(task: Task) -> Row:
         row |= {"status": "done", **answer(task, study, time.perf_counter() - begun)}
     except (TooLargeError, UnsupportedError) as fault:
         row |= {"status": "not_applicable", "error": str(fault)}
-    except (GridoptError, ArithmeticError, LookupError, TypeError, ValueError, OSError) as fault:
-        row |= {"status": "failed", "error": f"{type(fault).__name__}: {fault}"}
-    except (AssertionError, MemoryError, RuntimeError) as fault:
+    except GridoptError as fault:  # any other one ends the process, whose parent tells of it
         row |= {"status": "failed", "error": f"{type(fault).__name__}: {fault}"}
     return row
 

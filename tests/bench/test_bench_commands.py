@@ -63,6 +63,18 @@ def test_table_and_export(smoke: Path, frame: pd.DataFrame, tmp_path: Path) -> N
     assert "# Feasible Runs" in (tmp_path / "runs.csv").read_text("utf-8")
 
 
+def test_report_and_summary(smoke: Path, tmp_path: Path) -> None:
+    page, figures = tmp_path / "report.html", tmp_path / "figures"
+    typed("report", smoke, "--out", page, "--figures", figures)
+    assert "gridopt bench report" in page.read_text("utf-8")
+    assert {"profile_time.svg", "profile_time.png", "summary.tex"} <= {
+        file.name for file in figures.iterdir()
+    }
+    shown = typed("table", smoke, "--summary").stdout
+    assert "| highs | 0.0" in shown
+    assert "Refuted by the verifier:" in shown
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

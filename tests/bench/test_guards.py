@@ -217,3 +217,15 @@ def test_bare_rows_are_minded_by_no_mistake(make_frame: MakeFrame) -> None:
     bare = {"status": "killed_time", "feasible": None, "cost": None, "time_limit_s": None}
     frame = make_frame({"solver": "highs", **bare, "solve_s": np.nan, "claimed_feasible": None})
     assert [it.guard for it in found(frame)] == ["no plan", "no bound"]
+
+
+def test_peers_are_held_to_what_they_were_told(make_frame: MakeFrame) -> None:
+    def found(claims: str) -> list[str]:
+        row = {"solver": "peer", "peer": True, "claimed_cost": 100.1}
+        frame = make_frame({**row, "details": f'{{"false_claims": {claims}}}'})
+        return [it.text for it in concerns(prepared(frame)) if it.guard == "refuted: cost"]
+
+    assert found("[]") == []
+    assert found('["claims a cost of 5, which is 6", "claims a bound of 7, above"]') == [
+        "peer claims a cost of 5, which is 6"
+    ]
