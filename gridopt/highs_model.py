@@ -26,6 +26,10 @@ REPORT_EVERY_S = 0.2
 MOST_ROUNDS = 20
 """Rounds of tangents at most; each closes the error at the last answer."""
 
+AGGREGATOR = 1 << 12
+"""The rule of presolve that is left out: with it HiGHS 1.15.1 calls answers optimal that are not,
+on two models of unit commitment that peers make (benchmarks/README.md)."""
+
 _MIP_INTERRUPT = int(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
 
 _STATUS = {
@@ -117,6 +121,7 @@ class HighsModel:
         self._has_tangents = False
         self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self.set(output_flag=False, threads=threads, random_seed=seed, mip_abs_gap=0.0)
+        self.set(presolve_rule_off=AGGREGATOR)
         # the default drops entries whose sum over a row may exceed the tolerance of a rule
         self.set(small_matrix_value=1e-12)
         _load(self.highs, model, integer)

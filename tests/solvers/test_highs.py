@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 
 from gridopt.arrays import FloatArray
 from gridopt.errors import OptionError, UnsupportedError
-from gridopt.highs_model import Clock, HighsModel
+from gridopt.highs_model import AGGREGATOR, Clock, HighsModel
 from gridopt.incumbent import Incumbent
 from gridopt.lazy import AddedRows, LazyRows
 from gridopt.linearization import linearized
@@ -467,3 +467,10 @@ def test_reports_never_lose_what_was_found() -> None:
     clock.report(40.0, 20.0, "search")
     clock.report(30.0, 20.0, "search")
     assert [(report.objective, report.bound) for report in seen] == [(50.0, 10.0), (40.0, 20.0)]
+
+
+def test_the_rule_of_presolve_that_proved_what_is_false_is_left_out() -> None:
+    model = HighsModel(linearized(shared_load()), Clock(None), integer=True)
+    status, left_out = model.highs.getOptionValue("presolve_rule_off")
+    assert str(status) == "HighsStatus.kOk"
+    assert left_out == AGGREGATOR
