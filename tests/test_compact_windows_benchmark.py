@@ -32,6 +32,6 @@ def test_a_row_tells_answer_and_control_apart(compact_windows: Any) -> None:
 
 def test_qaoa_is_measured_against_chance(compact_windows: Any) -> None:
     (row,) = compact_windows.qaoa_rows(1)
-    assert row["bits"] == 16
+    assert row["bits"] == 12
     assert row["over"] == pytest.approx(0.0, abs=1e-6)
     assert row["× uniform"] > 20.0
