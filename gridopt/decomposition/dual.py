@@ -120,6 +120,8 @@ class Dual:
         if point.bound > self.best.bound:
             self.best = point
             at_side = np.abs(prices - center) >= self._box * (1.0 - 1e-6)
+            # not of equalities: what all agents take part in would swing
+            at_side &= self.parts.lower != self.parts.upper
             self._box = np.where(at_side, WIDER * self._box, self._box)
         return termination
 
