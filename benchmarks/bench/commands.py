@@ -17,12 +17,9 @@ from gridopt.bench.runner import Local, Report, Runner, run_suite
 from gridopt.bench.spec import check_columns, read_suite, suite_names
 from gridopt.bench.store import Store
 from gridopt.bench.tasks import Suite, Task
-from gridopt.commands import BAD_INPUT, FEASIBLE, NO_ANSWER, bad_input_is_told
+from gridopt.commands import FEASIBLE, NO_ANSWER, bad_input_is_told
 from gridopt.errors import Issue, StudyError, raise_if_any
 from gridopt.outputs import check_folder
-
-FAILED = ("failed",)
-"""Status of runs that are done again on demand."""
 
 
 @bad_input_is_told
@@ -141,6 +138,3 @@ def _bar() -> Iterator[Callable[[Report], None] | None]:
             bar.update(shown, total=report.total, completed=report.done, description=last)
 
         yield show
-
-
-__all__ = ["BAD_INPUT", "export", "report", "run", "suites", "table"]

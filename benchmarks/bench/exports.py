@@ -69,8 +69,15 @@ SUCCESS_GAP = 0.001
 
 NOT_KNOWN = "N/A"
 
-STOCHASTIC = ("annealing", "gate model")
-"""Kinds of solvers that draw at random."""
+PARADIGMS = {
+    "gate model": "Classical (simulated circuit)",
+    "quantum annealing": "Quantum",
+    "hybrid quantum-classical": "Hybrid",
+}
+"""Of kinds of solvers that are not simply classical."""
+
+DETERMINISTIC = ("mixed-integer programming", "enumeration")
+"""Kinds of solvers that draw nothing at random; of a peer it is not known here."""
 
 
 def as_markdown(frame: pd.DataFrame, columns: Sequence[str]) -> str:
@@ -105,7 +112,7 @@ def as_summary(frame: pd.DataFrame) -> str:
 
 def _verdict(row: pd.Series[Any]) -> str:
     if not row["feasible"]:
-        return str(row["outcome"]) if row["outcome"] in NO_ANSWER else "infeasible"
+        return str(row["outcome"]) if row["outcome"] in NO_ANSWER else "no feasible plan"
     few = "" if row["feasible"] == row["runs"] else f"{row['feasible']} of {row['runs']}, "
     gap = "no bound" if pd.isna(row["gap"]) else f"{row['gap']:.3%}"
     return f"{few}{gap}, {row['solving_s']:.1f} s"
@@ -192,8 +199,8 @@ def _submission(runs: pd.DataFrame, best: float) -> dict[str, Any]:
         "Coefficients Type": "Continuous",
         "Coefficients Range": _or_not(first["coefficient_range"]),
         "Workflow": f"{first['solver']} {first['solver_options']}",
-        "Algorithm Type": "Stochastic" if kind in STOCHASTIC else "Deterministic",
-        "Paradigm": "Classical (simulated circuit)" if kind == "gate model" else "Classical",
+        "Algorithm Type": _algorithm(kind),
+        "Paradigm": PARADIGMS.get(kind, "Classical") if kind else NOT_KNOWN,
         "# Runs": len(runs),
         "# Feasible Runs": int(runs["feasible"].sum()),
         "# Successful Runs": successes,
@@ -214,6 +221,12 @@ def _kind(name: str, is_peer: bool) -> str:
         return solver_class(name).kind
     except GridoptError:
         return ""
+
+
+def _algorithm(kind: str) -> str:
+    if not kind:
+        return NOT_KNOWN
+    return "Deterministic" if kind in DETERMINISTIC else "Stochastic"
 
 
 def _or_not(value: float) -> Any:

@@ -50,7 +50,7 @@ from gridopt.errors import (
 )
 from gridopt.formulation import Formulation
 from gridopt.io.cases import load_case
-from gridopt.registry import formulation_class, make, option_names, solver_class
+from gridopt.registry import formulation_class, make, solver_class
 from gridopt.solver import Solver, is_number, is_whole
 from gridopt.study import Study
 
@@ -401,8 +401,3 @@ class _CaseMaker:
 
     def __call__(self, name: str, source: str) -> Case:
         return Case(name, source, self.system, self.sites, self.window)
-
-
-def accepts(kind: type[Any], option: str) -> bool:
-    """Whether a solver or formulation has an option of that name."""
-    return option in option_names(kind)

@@ -24,10 +24,9 @@ import numpy as np
 
 from gridopt.bench import peers
 from gridopt.bench.rows import Row, of_program, of_run, of_study, of_verification
-from gridopt.bench.spec import accepts
 from gridopt.bench.tasks import Task
 from gridopt.errors import GridoptError, TooLargeError, UnsupportedError
-from gridopt.registry import solver_class
+from gridopt.registry import option_names, solver_class
 from gridopt.running import peak_rss_mb, plain, solve
 from gridopt.solver import Progress
 from gridopt.study import Study
@@ -71,7 +70,7 @@ def _of_solver(task: Task, study: Study, elapsed_s: float) -> Row:
     options: dict[str, Any] = {**task.model.options, **task.contender.options}
     kind = solver_class(task.contender.name)
     for name, value in (("seed", task.seed), ("time_limit_s", task.time_limit_s)):
-        if accepts(kind, name):
+        if name in option_names(kind):
             options.setdefault(name, value)
     run = solve(study, task.model.name, task.contender.name, progress=moved.append, **options)
     return {**of_run(run, moved, elapsed_s), **of_program(run.formulation.build(study))}

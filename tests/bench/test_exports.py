@@ -75,6 +75,12 @@ def test_qoblib(undisturbed: pd.DataFrame, tmp_path: Path) -> None:
     )
 
 
+def test_qoblib_says_of_a_peer_only_what_is_known(undisturbed: pd.DataFrame) -> None:
+    frame = undisturbed[undisturbed["solver"] == "neal"].assign(peer=True)
+    row = qoblib(frame).iloc[0]
+    assert (row["Algorithm Type"], row["Paradigm"]) == ("N/A", "N/A")
+
+
 def test_qoblib_counts_successes_near_the_best_cost(undisturbed: pd.DataFrame) -> None:
     frame = undisturbed[undisturbed["solver"].isin(["highs", "neal"])].copy()
     frame.loc[frame["seed"] == 1, "cost"] *= 1.01
