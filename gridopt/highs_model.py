@@ -27,8 +27,8 @@ MOST_ROUNDS = 20
 """Rounds of tangents at most; each closes the error at the last answer."""
 
 AGGREGATOR = 1 << 12
-"""The rule of presolve that is left out: with it HiGHS 1.15.1 calls answers optimal that are not,
-on two models of unit commitment that peers make (benchmarks/README.md)."""
+"""The rule of presolve that is left out where a bound counts: with it HiGHS 1.15.1 calls answers
+optimal that are not, on two models of unit commitment that peers make (benchmarks/README.md)."""
 
 _MIP_INTERRUPT = int(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
 
@@ -121,7 +121,7 @@ class HighsModel:
         self._has_tangents = False
         self.highs = highspy.Highs()  # type: ignore[no-untyped-call]
         self.set(output_flag=False, threads=threads, random_seed=seed, mip_abs_gap=0.0)
-        self.set(presolve_rule_off=AGGREGATOR)
+        self.trust_presolve(False)
         # the default drops entries whose sum over a row may exceed the tolerance of a rule
         self.set(small_matrix_value=1e-12)
         _load(self.highs, model, integer)
@@ -133,6 +133,13 @@ class HighsModel:
         """Set options of HiGHS."""
         for name, value in options.items():
             self.highs.setOptionValue(name, value)
+
+    def trust_presolve(self, whole: bool) -> None:
+        """Let presolve apply all its rules, for runs that only look for answers, or the sound ones.
+
+        All rules are quicker, and an answer is judged on its own.
+        """
+        self.set(presolve_rule_off=0 if whole else AGGREGATOR)
 
     def add_rows(self, A: sparse.csr_array, lower: FloatArray, upper: FloatArray) -> None:
         """Add rows lower ≤ A x ≤ upper; A may lack the last columns."""

@@ -229,6 +229,7 @@ class _Search:
         self._look_around()
         if self.is_proved():
             return Termination.OPTIMAL
+        model.trust_presolve(False)
         model.restrict(near.columns, *near.not_ruled_out())
         return self._branch_and_cut(model)
 
@@ -556,6 +557,7 @@ class _Near:
         held = np.clip(np.rint(self.x), self.lower, self.upper)
         lower, upper = np.where(free, self.lower, held), np.where(free, self.upper, held)
         model.restrict(self.columns, lower, upper)
+        model.trust_presolve(True)
         model.set(
             mip_rel_gap=main.options.gap / 4,
             mip_max_nodes=NEIGHBORHOOD_NODES,

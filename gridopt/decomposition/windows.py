@@ -137,6 +137,7 @@ class Window:
         if not model.is_exact:
             self._highs.add_tangents(*model.first_tangents())
         self._highs.set(mip_max_nodes=NODES)
+        self._highs.trust_presolve(True)
         self._found, self._told, self._least = found, np.inf, 0.0
         self._highs.on_better(self._look, lambda _: None)
 

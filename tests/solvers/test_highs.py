@@ -469,8 +469,22 @@ def test_reports_never_lose_what_was_found() -> None:
     assert [(report.objective, report.bound) for report in seen] == [(50.0, 10.0), (40.0, 20.0)]
 
 
-def test_the_rule_of_presolve_that_proved_what_is_false_is_left_out() -> None:
-    model = HighsModel(linearized(shared_load()), Clock(None), integer=True)
-    status, left_out = model.highs.getOptionValue("presolve_rule_off")
-    assert str(status) == "HighsStatus.kOk"
-    assert left_out == AGGREGATOR
+def test_the_rule_of_presolve_that_proved_what_is_false_is_left_out_where_a_bound_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left_out: dict[str, set[int]] = {}
+    run = HighsModel.run
+
+    def noted(model: HighsModel, share: float = 1.0) -> Termination:
+        status, value = model.highs.getOptionValue("presolve_rule_off")
+        assert str(status) == "HighsStatus.kOk"
+        left_out.setdefault(model.stage, set()).add(value)
+        return run(model, share)
+
+    monkeypatch.setattr(HighsModel, "run", noted)
+    HiGHS(time_limit_s=2.0).solve(long_search())
+    assert left_out == {
+        "linear program": {AGGREGATOR},
+        "near the relaxation": {0},
+        "branch and cut": {AGGREGATOR},
+    }
