@@ -228,6 +228,7 @@ RUN_ROW: dict[str, Any] = {
     "distinct_units": 10,
     "periods": 24,
     "formulation": "unit_commitment",
+    "formulation_name": "unit_commitment",
     "formulation_options": "{}",
     "solver_options": "{}",
     "peer": False,

@@ -140,7 +140,7 @@ def _problems(runs: pd.DataFrame) -> pd.Series[str]:
     """Return a label for each run's problem: the case alone where that says it."""
     label = runs["case_name"].where(runs["case_name"] != "", "unnamed")
     for part in (
-        runs["formulation"],
+        runs["formulation_name"],
         runs["formulation_options"].map(_asked),
         "data " + runs["fingerprint"].str[:FEW_LETTERS],
     ):

@@ -43,6 +43,7 @@ COLUMNS = tuple(
     distinct_units | INTEGER | | different ones among them: fewer where units are copies
     periods | INTEGER | | of the study
     formulation | VARCHAR | | label of the formulation
+    formulation_name | VARCHAR | | its public name
     formulation_options | JSON | |
     solver | VARCHAR | | label of the solver: a comparison is between labels
     solver_name | VARCHAR | | public name; of a peer its name

@@ -63,6 +63,7 @@ def asked(task: Task, spec: str) -> Row:
         "case_name": task.case.name,
         "fingerprint": task.fingerprint,
         "formulation": task.model.label,
+        "formulation_name": task.model.name,
         "formulation_options": dict(task.model.options),
         "solver": task.contender.label,
         "solver_name": task.contender.name,

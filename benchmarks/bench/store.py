@@ -21,7 +21,7 @@ from gridopt.errors import GridoptError, Issue, StudyError
 
 TABLE = "runs"
 
-MARK = "gridopt benchmark, form 1"
+MARK = "gridopt benchmark, form 2"
 """Comment of the table: a database without it is not ours."""
 
 

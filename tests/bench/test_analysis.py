@@ -72,8 +72,9 @@ def test_gaps() -> None:
         ({"formulation_options": '{"ramps": "pglib"}'}, {"case"}),  # the same problem
         ({"formulation_options": '{"network": "dc"}'}, {"case", "case · network dc"}),
         ({"fingerprint": "other"}, {"case · data f", "case · data other"}),
+        ({"formulation": "another label"}, {"case"}),
         (
-            {"formulation": "battery_placement"},
+            {"formulation_name": "battery_placement"},
             {"case · unit_commitment", "case · battery_placement"},
         ),
     ],
