@@ -27,7 +27,7 @@ from matplotlib.patches import Patch
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.price_table import Prices
 from gridopt.results import Schedule
-from gridopt.study import Study
+from gridopt.study import FORCED_OUT, Study
 
 RENEWABLE = "#2a9d6f"
 DISCHARGE = "#b05fa3"
@@ -189,6 +189,49 @@ def line_loading(schedule: Schedule, most_loaded: int = 30) -> Figure:
         else:
             say(axes, "no branch has a rating")
         axes.set_title(_loading_title(schedule, len(order), len(rated)))
+    return figure
+
+
+def demand(study: Study) -> Figure:
+    """Draw what is asked of a system: its demand, without and with renewables, beside its units.
+
+    Of scenarios the mean is drawn, in a band from the lowest to the highest.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    Figure
+    """
+    edges, units = period_edges(study), study.thermal
+    cases = [study.in_scenario(scenario) for scenario in study.scenarios] or [study]
+    weights = [scenario.probability for scenario in study.scenarios] or [1.0]
+    asked = np.array([case.total_demand_mw for case in cases])
+    left = asked - np.array([case.renewables.p_max_mw.sum(axis=0) for case in cases])
+    available = np.where(study.fixed_status == FORCED_OUT, 0.0, units.p_max_mw[:, np.newaxis])
+    with mpl.rc_context(STYLE):
+        figure = NotebookFigure(figsize=(9.0, 3.5), layout="constrained")
+        axes = figure.add_subplot()
+        if len(units):
+            capacity = available.sum(axis=0)
+            label = "thermal units, at most"
+            axes.stairs(capacity, edges, baseline=0.0, fill=True, color=OFF, label=label)
+        lines = [(asked, INK, "-", "demand")]
+        if len(study.renewables):
+            lines.append((left, RENEWABLE, "--", "demand less renewables"))
+        for mw, color, ls, label in lines:
+            if len(mw) > 1:
+                low, high = mw.min(axis=0), mw.max(axis=0)
+                axes.stairs(high, edges, baseline=low, fill=True, color=color, alpha=0.2)
+            mean = np.average(mw, axis=0, weights=weights)
+            axes.stairs(mean, edges, baseline=None, color=color, ls=ls, lw=1.4, label=label)
+        axes.set_ylabel("power (MW)")
+        axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
+        axes.set_title(f"Demand of {study.name}")
+        time_axis(axes, study)
+        figure.legend(loc="outside right upper")
     return figure
 
 

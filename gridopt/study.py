@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gridopt.arrays import FloatArray, IntArray, freeze
-from gridopt.display import card
+from gridopt.display import card, figure
 from gridopt.elements import Exchange, FlexibleDemand, Renewables, Storage, ThermalUnits
 from gridopt.errors import Issue, StudyError, raise_if_any
 from gridopt.feeder import Feeder
@@ -250,6 +250,10 @@ class Study:
     def facts(self) -> dict[str, str]:
         """Return what it is about, in words: each fact by its name."""
         return dict(_facts(self))
+
+    def plot(self) -> Any:
+        """Draw what is asked of the system: see `gridopt.plots.demand`."""
+        return figure("plots.demand", self)
 
     def _repr_html_(self) -> str:
         return card(f"Study {self.name}", self.facts().items())

@@ -84,6 +84,7 @@ def test_a_study_says_what_it_is_about(study: Study) -> None:
     text = Card(study).text
     for word in (SCRIPT, "4 of 1 h, 0 to 3", "2 thermal, 160.0 MW", study.fingerprint()):
         assert word in text
+    assert title(study.plot()) == f"Demand of {SCRIPT}"
 
 
 def test_a_run_says_how_it_ended(run: Run, study: Study) -> None:

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 
 from gridopt import plots
 from gridopt.arrays import BoolArray
 from gridopt.elements import CostCurve, Exchange, Renewables, StartupCost, Storage, ThermalUnits
 from gridopt.grid import Grid
 from gridopt.results import Schedule
-from gridopt.study import Study
+from gridopt.study import FORCED_OUT, Scenario, Study
 
 T = 24
 Draw = Callable[[Schedule], Figure]
@@ -170,6 +171,12 @@ def legend_labels(figure: Figure) -> list[str]:
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
+def drawn(figure: Figure) -> list[list[float]]:
+    """Return the upper sides of what stands for power over time."""
+    patches = [patch for patch in figure.axes[0].patches if isinstance(patch, StepPatch)]
+    return [patch.get_data()[0].tolist() for patch in patches]
+
+
 def row_names(figure: Figure) -> list[str]:
     return [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
@@ -261,6 +268,30 @@ def test_dispatch_stack_reaches_the_demand() -> None:
     supplied = sum(layer.power_mw for layer in plots._supply(schedule))
     taken = sum(layer.power_mw for layer in plots._taken(schedule))
     np.testing.assert_allclose(supplied - taken, schedule.study.total_demand_mw)
+
+
+def test_demand_is_drawn_beside_the_units_that_are_there() -> None:
+    study = three_buses().study
+    status = study.fixed_status.copy()
+    status[0, :3] = FORCED_OUT
+    figure = plots.demand(replace(study, fixed_status=status))
+    assert legend_labels(figure) == ["thermal units, at most", "demand", "demand less renewables"]
+    capacity, asked, left = drawn(figure)
+    assert capacity == [0.0] * 3 + [100.0] * (T - 3)
+    assert asked == [120.0] * T
+    assert left == [60.0] * T
+
+
+def test_demand_of_scenarios_is_a_band_about_the_mean() -> None:
+    study = three_buses().study
+    low, high = study.renewables.p_min_mw, study.renewables.p_max_mw
+    scenarios = tuple(
+        Scenario(name, share, factor * study.demand_mw, low, high)
+        for name, share, factor in (("mild", 0.75, 1.0), ("cold", 0.25, 2.0))
+    )
+    _, band, asked, *_ = drawn(plots.demand(replace(study, scenarios=scenarios)))
+    assert band == [240.0] * T
+    assert asked == [150.0] * T
 
 
 @pytest.mark.parametrize(
