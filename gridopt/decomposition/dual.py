@@ -82,7 +82,7 @@ class Dual:
         before: Dual | None = None,
     ) -> None:
         self.parts = parts
-        self.is_converged = False
+        self.is_converged = self._is_inside = False
         self.evaluations = 0
         self._master = Master(parts, clock)
         self._smoothing = FIRST_SMOOTHING
@@ -103,8 +103,10 @@ class Dual:
         if termination is not Termination.OPTIMAL:
             return termination
         prices = self._master.prices
+        at_side = np.abs(prices - center) >= self._box * (1.0 - 1e-6)
+        self._is_inside = not at_side.any()
         if self._master.bound - self.best.bound <= CONVERGED * abs(self.best.bound):
-            self.is_converged = bool((np.abs(prices - center) < self._box * (1.0 - 1e-6)).all())
+            self.is_converged = self._is_inside
             self._box *= 4.0
             return termination
         between = self._smoothing * center + (1.0 - self._smoothing) * prices
@@ -119,11 +121,14 @@ class Dual:
         self.last = point
         if point.bound > self.best.bound:
             self.best = point
-            at_side = np.abs(prices - center) >= self._box * (1.0 - 1e-6)
             # not of equalities: what all agents take part in would swing
             at_side &= self.parts.lower != self.parts.upper
             self._box = np.where(at_side, WIDER * self._box, self._box)
         return termination
+
+    def may_exceed(self, bound: float) -> bool:
+        """Tell whether better prices may prove more than `bound`, by the answers so far."""
+        return not self._is_inside or self._master.bound > bound
 
     def rounded(self, rng: np.random.Generator | None) -> FloatArray:
         """Return what agents decide, (k,), each by one of its answers in the best mix.

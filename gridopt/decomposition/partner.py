@@ -16,15 +16,14 @@ from gridopt.solvers.highs import HiGHS, relaxation_bound
 class Partner:
     """HiGHS in a thread of its own.
 
-    It begins with the prices. It is told of better answers, and tells of them, as long as the
-    search runs; or only its relaxation counts, once it is waited for, so that runs do not depend on
-    which thread is faster.
+    It is told of better answers, and tells of them, as long as the search runs; or only its
+    relaxation counts, once it is waited for, so that runs do not depend on which thread is faster.
 
     Parameters
     ----------
     program : Program
-    start : Solution
-        With prices.
+    start : Solution or None
+        An answer and prices to begin with.
     gap : float
     seed : int
     clock : Clock
@@ -40,7 +39,7 @@ class Partner:
     def __init__(
         self,
         program: Program,
-        start: Solution,
+        start: Solution | None,
         gap: float,
         seed: int,
         clock: Clock,

@@ -9,7 +9,8 @@
 4. *Core*: in turn with windows, a sampler chooses among the agents' other schedules; what it
    chooses is dispatched, repaired and kept if it is better.
 
-With a time limit, HiGHS also works on the whole program beside all that: see `partner`.
+With a time limit, HiGHS also works on the whole program beside all that: from the beginning, or
+from the prices where the program is large. Without one only its relaxation counts: see `partner`.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ MIX_ROUNDS = 20
 
 ROWS_A_ROUND = 1000
 """Rows of each lazy family that such a round adds, at most."""
+
+AT_ONCE = 40_000
+"""Decisions up to which HiGHS begins at once: it relaxes 610 units × 48 hours in 5 s, while there
+are prices after 4 s; 934 units in 100 s, from prices in half of that. Its memory counts, too."""
+
 BESIDE = "HiGHS beside"
 
 
@@ -79,6 +85,7 @@ class Search:
         self._record = Record(program, options.gap, clock)
         self._priced = Priced(Parts.of(program), self._record, None)
         self._null = np.inf
+        self._heard: FloatArray | None = None
 
     def run(self) -> Solution:
         """Return the best answer by the end of the search."""
@@ -89,7 +96,8 @@ class Search:
             record.termination = Termination.INTERRUPTED
         if record.partner is not None:
             record.partner.end()
-        self._look_around()
+        self._hear()
+        self._take_up_heard()
         over = self._clock.over()
         if record.termination is Termination.SAMPLED and over is not None:
             record.termination = over
@@ -116,20 +124,28 @@ class Search:
         if not np.isfinite(self._priced.dual.best.answers.least).all():
             record.termination = Termination.INFEASIBLE
             return
+        if self._is_beside and len(self._priced.parts.decided) <= AT_ONCE:
+            record.partner = self._new_partner(None)
         self._find_prices()
         self._answer_prices()
-        if record.is_over():
+        if self._is_over():
             return
-        start = Solution.at(self._program, record.x, Termination.SAMPLED)
-        start = replace(start, prices=self._prices())
-        given = self._options
-        is_whole = given.beside and self._clock.time_limit_s is not None
-        partner = Partner(self._program, start, given.gap, given.seed, self._clock, is_whole)
-        record.partner = partner
-        partner.wait()
+        if record.partner is None:
+            start = Solution.at(self._program, record.x, Termination.SAMPLED)
+            record.partner = self._new_partner(replace(start, prices=self._prices()))
+        record.partner.wait()
         self._improve()
-        while partner.is_at_work and not self._is_over():
-            partner.wait_a_moment()
+        while record.partner.is_at_work and not self._is_in_vain():
+            record.partner.wait_a_moment()
+
+    @property
+    def _is_beside(self) -> bool:
+        """Whether all that HiGHS finds beside counts, not its relaxation alone."""
+        return self._options.beside and self._clock.time_limit_s is not None
+
+    def _new_partner(self, start: Solution | None) -> Partner:
+        given = self._options
+        return Partner(self._program, start, given.gap, given.seed, self._clock, self._is_beside)
 
     def _add(self, rows: AddedRows) -> None:
         """Take the program apart anew with rows that answers missed."""
@@ -158,14 +174,17 @@ class Search:
         self._record.count("prices_s")
 
     def _is_late(self) -> bool:
-        """Tell whether prices have taken so long that it is time for answers."""
+        """Tell whether it is over, or prices took so long that it is time for answers."""
         limit_s = self._clock.time_limit_s
-        return limit_s is not None and self._clock.left_s() < (1.0 - PRICES_TIME) * limit_s
+        is_late = limit_s is not None and self._clock.left_s() < (1.0 - PRICES_TIME) * limit_s
+        return is_late or self._is_over()
 
     def _climb(self) -> None:
         record, dual = self._record, self._priced.dual
         self._priced.keep(dual.best.answers)
         while not (dual.is_converged or dual.evaluations >= MOST_EVALUATIONS or self._is_late()):
+            if self._is_beside and not dual.may_exceed(record.bound):
+                break  # HiGHS has proved more
             if dual.step() is not Termination.OPTIMAL:
                 break
             self._priced.keep(dual.last.answers)
@@ -177,13 +196,13 @@ class Search:
         """Dispatch what agents answer to the prices, and their best mix, rounded."""
         priced, record = self._priced, self._record
         for uplift in UPLIFTS:
-            if record.is_over():
+            if self._is_over():
                 break
             found = priced.take(priced.answers((1.0 + uplift) * priced.prices), "null")
-            if found is not None and record.x is None:
+            if found is not None and priced.dispatch.best is None:
                 priced.mend(found, "null, repaired")
         for number in range(ROUNDINGS):
-            if record.is_over():
+            if self._is_over():
                 break
             rounded = priced.dual.rounded(self._rng if number else None)
             found = priced.take(np.rint(rounded).astype(np.int64), "rounding")
@@ -203,14 +222,15 @@ class Search:
             ways.append(Cores(priced, given.sampler, given.core_bits, self._rng))
         while not all(way.is_done for way in ways):
             for way in ways:
-                if self._is_over() or priced.dispatch.best is None:
+                self._take_up_heard()
+                if self._is_in_vain() or priced.dispatch.best is None:
                     return
                 if not way.is_done:
                     way.step(priced.dispatch.best)
 
-    def _look_around(self) -> None:
-        """Take up what the partner has found."""
-        record, priced, partner = self._record, self._priced, self._record.partner
+    def _hear(self) -> None:
+        """Keep the best answer and bound that the partner has found."""
+        record, partner = self._record, self._record.partner
         if partner is None:
             return
         if partner.bound == np.inf and record.x is None:
@@ -221,11 +241,22 @@ class Search:
         x = partner.incumbent.better_than(record.objective)
         if x is not None:
             record.offer(x, BESIDE)
-            priced.take_up(x[self._program.is_decision], BESIDE)  # as a base for others
-        decided = partner.incumbent.proposal()
+            self._heard = x
+
+    def _take_up_heard(self) -> None:
+        """Take up what the partner has found, as a base for others and to be dispatched."""
+        partner = self._record.partner
+        if self._heard is not None:
+            self._priced.take_up(self._heard[self._program.is_decision], BESIDE)
+            self._heard = None
+        decided = None if partner is None else partner.incumbent.proposal()
         if decided is not None:
-            priced.take_up(decided, BESIDE)
+            self._priced.take_up(decided, BESIDE)
 
     def _is_over(self) -> bool:
-        self._look_around()
-        return self._record.termination is Termination.INFEASIBLE or self._record.is_over()
+        self._hear()
+        return self._record.is_over()
+
+    def _is_in_vain(self) -> bool:
+        """Tell whether it is over, or there is no answer: what is missing is known by then."""
+        return self._is_over() or self._record.termination is Termination.INFEASIBLE

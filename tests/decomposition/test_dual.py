@@ -85,7 +85,9 @@ def test_any_prices_give_a_bound_and_good_ones_a_better_one(
         before = dual.best.bound
         assert dual.step() is Termination.OPTIMAL
         assert dual.best.bound >= before
+        assert dual.may_exceed(before)
     assert dual.is_converged
+    assert not dual.may_exceed(dual.best.bound + 2e-5 * abs(dual.best.bound))
     assert first < dual.best.bound <= optimum.objective
     assert dual.best.bound >= 0.9 * optimum.objective
 
