@@ -12,6 +12,9 @@ from gridopt.highs_model import Clock
 from gridopt.program import Program
 from gridopt.solution import Solution, Step, Termination, relative_gap
 
+BESIDE = "HiGHS beside"
+"""Stage of what the partner finds."""
+
 LEAST_NOTED = 1e-5
 """Relative rise of the bound that the trace has a step for."""
 
@@ -73,6 +76,12 @@ class Record:
         if bound - noted > LEAST_NOTED * abs(bound):
             self._note(stage)
 
+    def hear_bound(self) -> None:
+        """Keep the partner's bound if it is the best so far."""
+        if self.partner is not None and self.bound < self.partner.bound < np.inf:
+            self.source = "HiGHS"
+            self.prove(self.partner.bound, BESIDE)
+
     def add(self, name: str, amount: float) -> None:
         """Add to a figure."""
         before = self.details.get(name, 0)
@@ -94,11 +103,10 @@ class Record:
 
     def is_outdone(self) -> bool:
         """Tell whether the partner has a better answer, or a bound that proves this one."""
-        partner = self.partner
-        if partner is None:
+        if self.partner is None:
             return False
-        is_proved = relative_gap(self.objective, partner.bound) <= self.gap
-        return is_proved or partner.incumbent.better_than(self.objective) is not None
+        self.hear_bound()
+        return self.is_proved() or self.partner.incumbent.better_than(self.objective) is not None
 
     def _note(self, stage: str) -> None:
         elapsed_s = time.perf_counter() - self.clock.begun

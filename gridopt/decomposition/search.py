@@ -24,7 +24,7 @@ from gridopt.decomposition.cores import Cores
 from gridopt.decomposition.partner import Partner
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.priced import Priced
-from gridopt.decomposition.record import Record
+from gridopt.decomposition.record import BESIDE, Record
 from gridopt.decomposition.windows import KINDS, Windows
 from gridopt.highs_model import Clock
 from gridopt.lazy import AddedRows
@@ -53,8 +53,6 @@ ROWS_A_ROUND = 1000
 AT_ONCE = 40_000
 """Decisions up to which HiGHS begins at once: it relaxes 610 units × 48 hours in 5 s, while there
 are prices after 4 s; 934 units in 100 s, from prices in half of that. Its memory counts, too."""
-
-BESIDE = "HiGHS beside"
 
 
 @dataclass(frozen=True)
@@ -130,18 +128,24 @@ class Search:
         self._answer_prices()
         if self._is_over():
             return
-        if record.partner is None:
-            start = Solution.at(self._program, record.x, Termination.SAMPLED)
-            record.partner = self._new_partner(replace(start, prices=self._prices()))
-        record.partner.wait()
+        partner = self._begin_from_prices()
+        partner.wait()
         self._improve()
-        while record.partner.is_at_work and not self._is_in_vain():
-            record.partner.wait_a_moment()
+        while partner.is_at_work and not self._is_in_vain():
+            partner.wait_a_moment()
 
     @property
     def _is_beside(self) -> bool:
         """Whether all that HiGHS finds beside counts, not its relaxation alone."""
         return self._options.beside and self._clock.time_limit_s is not None
+
+    def _begin_from_prices(self) -> Partner:
+        """Return the partner, which begins with the prices unless it is at work."""
+        record = self._record
+        if record.partner is None:
+            start = Solution.at(self._program, record.x, Termination.SAMPLED)
+            record.partner = self._new_partner(replace(start, prices=self._prices()))
+        return record.partner
 
     def _new_partner(self, start: Solution | None) -> Partner:
         given = self._options
@@ -201,6 +205,8 @@ class Search:
             found = priced.take(priced.answers((1.0 + uplift) * priced.prices), "null")
             if found is not None and priced.dispatch.best is None:
                 priced.mend(found, "null, repaired")
+            if self._is_beside and not self._is_over():
+                self._begin_from_prices()
         for number in range(ROUNDINGS):
             if self._is_over():
                 break
@@ -233,11 +239,9 @@ class Search:
         record, partner = self._record, self._record.partner
         if partner is None:
             return
+        record.hear_bound()
         if partner.bound == np.inf and record.x is None:
             record.termination = Termination.INFEASIBLE
-        elif record.bound < partner.bound < np.inf:
-            record.source = "HiGHS"
-            record.prove(partner.bound, BESIDE)
         x = partner.incumbent.better_than(record.objective)
         if x is not None:
             record.offer(x, BESIDE)

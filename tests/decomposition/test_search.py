@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,7 +211,7 @@ def test_nobodys_integers_are_whole(make_study: MakeStudy) -> None:
 
 
 @pytest.mark.parametrize("limit", [{}, {"time_limit_s": 60.0}])
-def test_what_no_decision_can_serve_is_named(study: Study, limit: dict[str, float]) -> None:
+def test_what_no_decision_can_serve_is_named(study: Study, limit: dict[str, Any]) -> None:
     units = study.thermal
     off = replace(
         study,
