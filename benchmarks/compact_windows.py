@@ -68,7 +68,7 @@ def window() -> Study:
     day = gridopt.solve(
         gridopt.load_case("rts79", start=PEAK_DAY_START),
         network="dc",
-        gap=1e-3,
+        gap=1e-4,
         time_limit_s=60.0,
     )
     if day.schedule is None:

@@ -175,7 +175,7 @@ def _study(case: str, hours: float) -> tuple[Study, Any]:
     """Return a case and its network model: DC where there are branches to keep."""
     if case in WINDOWS:
         prefixes, first, periods = WINDOWS[case]
-        day = solve(load_case("rts79", start=PEAK_DAY_START), network="dc", gap=1e-3)
+        day = solve(load_case("rts79", start=PEAK_DAY_START), network="dc", gap=1e-4)
         if day.schedule is None:
             raise gridopt.GridoptError("the RTS-79 day has no schedule to take a window of")
         units = [name for name in day.study.thermal.name if name.startswith(prefixes)]

@@ -23,7 +23,7 @@ from gridopt.windows import window
 PEAK_DAY_START = 50 * 168 + 24
 """First hour of Tuesday of week 51, the day of the annual peak."""
 
-DAY_OPTIONS = {"network": "dc", "gap": 1e-3, "time_limit_s": 30.0}
+DAY_OPTIONS = {"network": "dc", "gap": 1e-4, "time_limit_s": 30.0}
 
 ANNEALING_CLASSES = ("U20_", "U76_", "U155_", "U197_")
 ANNEALING_PERIODS = 12, 12
