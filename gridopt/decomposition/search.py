@@ -132,6 +132,7 @@ class Search:
         partner.wait()
         self._improve()
         while partner.is_at_work and not self._is_in_vain():
+            self._take_up_heard()
             partner.wait_a_moment()
 
     @property
