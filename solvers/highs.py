@@ -15,6 +15,7 @@ method goes on with the rows kept.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, final
@@ -67,6 +68,10 @@ NEIGHBORHOOD_ROUNDS = 5
 
 NEIGHBORHOOD_TIME = 0.25
 """Share of the time left that a search near the relaxation may take."""
+
+NEIGHBORHOOD_RELAXATIONS, NEIGHBORHOOD_S = 5.0, 5.0
+"""With a time limit, it also takes at most so many times as long as the relaxation took, or so many
+seconds: much time does not make what is near better, and branch and cut waits."""
 
 
 @final
@@ -169,6 +174,7 @@ class _Search:
         self.x: FloatArray | None = None
         self.start: FloatArray | None = None
         self.relaxed_x = self.reduced_cost = np.zeros(0)
+        self.relaxation_s = 0.0
         self.objective = np.inf
         self.bound = -np.inf
         self.incumbent = options.incumbent
@@ -215,8 +221,10 @@ class _Search:
         return Termination.OPTIMAL if self.is_proved() else solution.termination
 
     def _in_stages(self) -> Termination:
+        begun = time.perf_counter()
         relaxation = self._model("linear program", integer=False)
         termination = self._relax(relaxation)
+        self.relaxation_s = time.perf_counter() - begun
         if not len(self.columns) or termination is not Termination.OPTIMAL:
             return termination
         self._look_around()
@@ -551,6 +559,13 @@ class _Near:
         self.main.details["fixed"] = int((lower == upper).sum() - (self.lower == self.upper).sum())
         return lower, upper
 
+    def _share_of_time(self) -> float:
+        left_s = self.main.clock.left_s()
+        if not 0.0 < left_s < np.inf:
+            return NEIGHBORHOOD_TIME
+        most_s = max(NEIGHBORHOOD_RELAXATIONS * self.main.relaxation_s, NEIGHBORHOOD_S)
+        return min(NEIGHBORHOOD_TIME, most_s / left_s)
+
     def _within(self, free: BoolArray) -> None:
         """Search with all but the free columns held at the relaxation's rounded values."""
         main, model = self.main, self.model
@@ -566,7 +581,7 @@ class _Near:
         for _ in range(NEIGHBORHOOD_ROUNDS):
             if main.start is not None:
                 model.offer(main.columns, main.start)
-            model.run(NEIGHBORHOOD_TIME)
+            model.run(self._share_of_time())
             main.details["nodes"] = int(main.details["nodes"]) + model.nodes
             x = model.x
             if x is None:
