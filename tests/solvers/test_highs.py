@@ -472,7 +472,7 @@ def test_reports_never_lose_what_was_found() -> None:
 def test_the_rule_of_presolve_that_proved_what_is_false_is_left_out_where_a_bound_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    left_out: dict[str, set[int]] = {}
+    left_out: dict[str, set[object]] = {}
     run = HighsModel.run
 
     def noted(model: HighsModel, share: float = 1.0) -> Termination:
