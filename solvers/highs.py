@@ -69,7 +69,7 @@ NEIGHBORHOOD_ROUNDS = 5
 NEIGHBORHOOD_TIME = 0.25
 """Share of the time left that a search near the relaxation may take."""
 
-NEIGHBORHOOD_RELAXATIONS, NEIGHBORHOOD_S = 5.0, 5.0
+NEIGHBORHOOD_RELAXATIONS, NEIGHBORHOOD_S = 10.0, 10.0
 """With a time limit, it also takes at most so many times as long as the relaxation took, or so many
 seconds: much time does not make what is near better, and branch and cut waits."""
 
