@@ -102,7 +102,7 @@ def dispatch(schedule: Schedule) -> Figure:
     Figure
     """
     study = schedule.study
-    demand = study.total_demand_mw + study.grid.offset_mw.sum()
+    demand_mw = _supplied_mw(study)
     with mpl.rc_context(STYLE):
         figure = NotebookFigure(figsize=(9.0, 4.5), layout="constrained")
         axes = figure.add_subplot()
@@ -110,14 +110,13 @@ def dispatch(schedule: Schedule) -> Figure:
         taken = _stack(axes, list(_taken(schedule)), sign=-1)
         width = float(np.clip(300.0 / study.n_periods, 0.3, 1.4))
         for color, wider in (("white", 1.6), (INK, 1.0)):
-            axes.stairs(demand, period_edges(study), baseline=None, color=color, lw=width * wider)
+            axes.stairs(
+                demand_mw, period_edges(study), baseline=None, color=color, lw=width * wider
+            )
         axes.axhline(0.0, color=INK, linewidth=0.6)
-        axes.set_ylabel("power (MW)")
         axes.yaxis.set_major_formatter("{x:,.10g}")
-        axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
         _pad_power(axes)
-        axes.set_title(f"Dispatch of {study.name}")
-        time_axis(axes, study)
+        _over_time(axes, study, f"Dispatch of {study.name}", "power (MW)")
         line = Line2D([], [], color=INK, linewidth=1.4, label="demand")
         figure.legend(handles=[line, *reversed(supply), *taken], loc="outside right upper")
     return figure
@@ -208,7 +207,7 @@ def demand(study: Study) -> Figure:
     edges, units = period_edges(study), study.thermal
     cases = [study.in_scenario(scenario) for scenario in study.scenarios] or [study]
     weights = [scenario.probability for scenario in study.scenarios] or [1.0]
-    asked = np.array([case.total_demand_mw for case in cases])
+    asked = np.array([_supplied_mw(case) for case in cases])
     left = asked - np.array([case.renewables.p_max_mw.sum(axis=0) for case in cases])
     available = np.where(study.fixed_status == FORCED_OUT, 0.0, units.p_max_mw[:, np.newaxis])
     with mpl.rc_context(STYLE):
@@ -227,10 +226,7 @@ def demand(study: Study) -> Figure:
                 axes.stairs(high, edges, baseline=low, fill=True, color=color, alpha=0.2)
             mean = np.average(mw, axis=0, weights=weights)
             axes.stairs(mean, edges, baseline=None, color=color, ls=ls, lw=1.4, label=label)
-        axes.set_ylabel("power (MW)")
-        axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
-        axes.set_title(f"Demand of {study.name}")
-        time_axis(axes, study)
+        _over_time(axes, study, f"Demand of {study.name}", "power (MW)")
         figure.legend(loc="outside right upper")
     return figure
 
@@ -263,10 +259,7 @@ def prices(found: Prices) -> Figure:
         for name, reserve, shade in zip(names, found.reserve_per_mwh, shades, strict=False):
             color = mpl.colors.to_hex(shade)
             axes.stairs(reserve, edges, baseline=None, color=color, ls="--", label=name)
-        axes.set_ylabel("price (per MWh)")
-        axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
-        axes.set_title(f"Prices of {study.name}")
-        time_axis(axes, study)
+        _over_time(axes, study, f"Prices of {study.name}", "price (per MWh)")
         figure.legend(loc="outside right upper")
     return figure
 
@@ -376,6 +369,11 @@ class NotebookFigure(Figure):
 
 
 # --- layers of the dispatch stack
+
+
+def _supplied_mw(study: Study) -> FloatArray:
+    """Return what is taken in all, by shunts as well, (T,)."""
+    return np.asarray(study.total_demand_mw + study.grid.offset_mw.sum())
 
 
 def _supply(schedule: Schedule) -> Iterator[_Layer]:
@@ -622,6 +620,14 @@ def _loading_colors() -> Colormap:
 def period_edges(study: Study) -> FloatArray:
     """Return where periods begin and the last ends on the axis of `time_axis`, (T + 1,)."""
     return np.arange(study.n_periods + 1, dtype=np.float64)
+
+
+def _over_time(axes: Axes, study: Study, title: str, quantity: str) -> None:
+    """Name what is drawn, and its quantity with its unit, over the periods."""
+    axes.set_ylabel(quantity)
+    axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.5)
+    axes.set_title(title)
+    time_axis(axes, study)
 
 
 def time_axis(axes: Axes, study: Study) -> None:

@@ -560,6 +560,7 @@ class _Near:
         return lower, upper
 
     def _share_of_time(self) -> float:
+        """Return the share of the time left that a search may take, at most."""
         left_s = self.main.clock.left_s()
         if not 0.0 < left_s < np.inf:
             return NEIGHBORHOOD_TIME

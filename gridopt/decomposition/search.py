@@ -259,6 +259,7 @@ class Search:
             self._priced.take_up(decided, BESIDE)
 
     def _is_over(self) -> bool:
+        """Hear the partner, and tell whether to stop."""
         self._hear()
         return self._record.is_over()
 

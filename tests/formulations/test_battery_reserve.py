@@ -50,7 +50,7 @@ def test_reserve_of_batteries_lets_units_hold_less() -> None:
 def test_reserve_that_batteries_cannot_hold_is_found() -> None:
     study = sited(holds_reserve=True)
     _, plan = placed(study)
-    more = replace(plan, reserve_mw=(plan.reserve_mw[0] * 1000.0,))
+    more = replace(plan, reserve_mw=(np.full_like(plan.reserve_mw[0], 1000.0),))
     assert {"battery_reserve_power", "battery_reserve_energy"} <= set(
         gridopt.verify(study, more).counts()
     )
