@@ -24,28 +24,24 @@ import numpy as np
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.compiling import jit
-
-INITIAL = -1
-"""In place of a start or a stop: the state before the first period."""
-
-NONE = -1
-
-TINY_MW = 1e-9
-
-
-class Place(NamedTuple):
-    """A unit and a period."""
-
-    unit: int
-    period: int
-
-
-class Limits(NamedTuple):
-    """Least and most p, and most p + Σ r, in a period."""
-
-    least_p: float
-    most_p: float
-    most: float
+from gridopt.formulations.blocks.ramp_kernels import (
+    Work,
+    fill_with_ramps,
+    keeps_ramps,
+    room_to_work,
+    set_interval_costs,
+)
+from gridopt.formulations.blocks.unit_kernels import (
+    INITIAL,
+    TINY_MW,
+    Limits,
+    Place,
+    UnitAnswers,
+    UnitCosts,
+    UnitRules,
+    limits_at,
+    period_cost,
+)
 
 
 class Known(NamedTuple):
@@ -66,150 +62,27 @@ class Known(NamedTuple):
     held: FloatArray
 
 
-class UnitRules(NamedTuple):
-    """What units may do: G units, T periods, K segments, P reserve products.
+class Path(NamedTuple):
+    """What leads to the best schedule of a unit.
 
     Parameters
     ----------
-    must_be_on, may_be_on, may_start, may_stop : array of bool, (G, T)
-    min_up, min_down : array of int, (G,)
-        In periods.
-    initially_on : array of bool, (G,)
-    initial_mw : array, (G,)
-        Power above the minimum before the first period, NaN where unknown.
-    width_mw, up_mw, down_mw : array, (G,)
-        Most power above the minimum, and ramps in MW a period, all finite.
-    start_mw, stop_mw : array, (G,)
-        Most p + Σ r in the first and in the last period on.
-    n_segments : array of int, (G,)
-    segment_mw, segment_cost, segment_rise : array, (G, K)
-        Width, marginal cost at the start, and its rise with each MW.
-    reserve_mw : array, (P, G, T)
-        Most that is held of each upward product.
-    start_cost : array, (G, T + 1)
-        By periods off before the start.
-    initial_start_cost : array, (G, T)
-        In each period, for a unit that has been off since before the first one.
+    interval : array, (T + 1, T + 1)
+        H: first of a unit that is on from before, then of each start; by stop.
+    has_ramps : array of bool, (T + 1,)
+        In which of these rows it has the ramps in it.
+    started, stopped : array, (T,) and (T + 1,)
+        B and A.
+    start_of, stop_before : array of int, (T + 1,) and (T,)
+        Where they come from.
     """
 
-    must_be_on: BoolArray
-    may_be_on: BoolArray
-    may_start: BoolArray
-    may_stop: BoolArray
-    min_up: IntArray
-    min_down: IntArray
-    initially_on: BoolArray
-    initial_mw: FloatArray
-    width_mw: FloatArray
-    up_mw: FloatArray
-    down_mw: FloatArray
-    start_mw: FloatArray
-    stop_mw: FloatArray
-    n_segments: IntArray
-    segment_mw: FloatArray
-    segment_cost: FloatArray
-    segment_rise: FloatArray
-    reserve_mw: FloatArray
-    start_cost: FloatArray
-    initial_start_cost: FloatArray
-
-
-class UnitCosts(NamedTuple):
-    """Costs at some prices: of being on and off, of a MW above the minimum, of a MW held.
-
-    Parameters
-    ----------
-    on, off, above : array, (G, T)
-    reserve : array, (P, G, T)
-    """
-
-    on: FloatArray
-    off: FloatArray
-    above: FloatArray
-    reserve: FloatArray
-
-
-class UnitAnswers(NamedTuple):
-    """Least cost of each unit, (G,), and where it is reached: (G, T), reserve (P, G, T)."""
-
-    least: FloatArray
-    on: BoolArray
-    above_mw: FloatArray
-    reserve_mw: FloatArray
-
-
-@jit
-def _dearest_reserve(rules: UnitRules, costs: UnitCosts, place: Place, held: FloatArray) -> int:
-    """Return the product that is worth most of those that nothing is held of, or `NONE`."""
-    best, worth = NONE, 0.0
-    for i in range(len(held)):
-        price = costs.reserve[i, place.unit, place.period]
-        if price < worth and held[i] == 0.0 and rules.reserve_mw[i, place.unit, place.period] > 0:
-            best, worth = i, price
-    return best
-
-
-@jit
-def period_cost(
-    rules: UnitRules, costs: UnitCosts, place: Place, limits: Limits, held: FloatArray
-) -> tuple[float, float]:
-    """Return the least cost of a period on, and p there; `held`, (P,), becomes what is held.
-
-    What is cheapest comes first, which is best where limits lie within each other.
-    """
-    g, t = place
-    held[:] = 0.0
-    if limits.least_p > min(limits.most_p, limits.most) + TINY_MW:
-        return np.inf, 0.0
-    cost, p, k, used = costs.on[g, t], 0.0, 0, 0.0
-    room, together = limits.most, rules.up_mw[g] + rules.down_mw[g]
-    while True:
-        best = _dearest_reserve(rules, costs, place, held)
-        worth = 0.0 if best == NONE else costs.reserve[best, g, t]
-        while k < rules.n_segments[g]:
-            rise = rules.segment_rise[g, k]
-            marginal = costs.above[g, t] + rules.segment_cost[g, k] + rise * used
-            needed = limits.least_p - p
-            if needed <= TINY_MW and marginal >= worth:
-                break
-            wanted = (worth - marginal) / rise if rise > 0.0 else np.inf
-            wanted = needed if needed > TINY_MW else wanted
-            step = min(rules.segment_mw[g, k] - used, limits.most_p - p, room, wanted)
-            if step <= 0.0:
-                break
-            cost += (marginal + rise * step / 2.0) * step
-            p, used, room = p + step, used + step, room - step
-            if used >= rules.segment_mw[g, k]:
-                k, used = k + 1, 0.0
-            elif needed <= TINY_MW:
-                break
-        amount = 0.0 if best == NONE else min(rules.reserve_mw[best, g, t], room, together)
-        if amount <= 0.0:
-            return cost, p
-        held[best] = amount
-        cost += worth * amount
-        room, together = room - amount, together - amount
-
-
-@jit
-def limits_at(rules: UnitRules, g: int, t: int, start: int, stop: int) -> Limits:
-    """Return the limits in a period of an interval from start until stop.
-
-    start is `INITIAL` for a unit that is on from before; stop is T where it stays on.
-    """
-    width, T = rules.width_mw[g], rules.may_be_on.shape[1]
-    least_p, most_p, most = 0.0, width, width
-    if start != INITIAL:
-        most = min(most, min(rules.start_mw[g], rules.up_mw[g]) + (t - start) * rules.up_mw[g])
-    elif not np.isnan(rules.initial_mw[g]):
-        most = min(most, rules.initial_mw[g] + (t + 1) * rules.up_mw[g])
-        least_p = max(0.0, rules.initial_mw[g] - (t + 1) * rules.down_mw[g])
-    if stop < T:
-        last = min(rules.stop_mw[g], rules.down_mw[g])
-        most_p = min(most_p, last + (stop - 1 - t) * rules.down_mw[g])
-        if t == stop - 1:
-            most = min(most, rules.stop_mw[g])
-    return Limits(least_p, most_p, most)
+    interval: FloatArray
+    has_ramps: BoolArray
+    started: FloatArray
+    stopped: FloatArray
+    start_of: IntArray
+    stop_before: IntArray
 
 
 @jit
@@ -308,7 +181,7 @@ def _interval_costs(
 
 
 @jit
-def _fill(
+def _fill_without_ramps(
     rules: UnitRules,
     costs: UnitCosts,
     g: int,
@@ -316,7 +189,7 @@ def _fill(
     held: FloatArray,
     answers: UnitAnswers,
 ) -> float:
-    """Set the answers in an interval; return what it costs."""
+    """Set the answers in an interval, each period by itself; return what it costs."""
     start, stop = interval
     total = 0.0
     for t in range(max(start, 0), stop):
@@ -326,6 +199,22 @@ def _fill(
         answers.on[g, t] = True
         answers.above_mw[g, t] = p
         answers.reserve_mw[:, g, t] = held
+    return total
+
+
+@jit
+def _fill(
+    rules: UnitRules,
+    costs: UnitCosts,
+    g: int,
+    interval: tuple[int, int],
+    work: Work,
+    answers: UnitAnswers,
+) -> float:
+    """Set the answers in an interval; return what it costs."""
+    total = _fill_without_ramps(rules, costs, g, interval, work.held, answers)
+    if rules.ramps_bind[g] and not keeps_ramps(rules, g, interval, answers):
+        total = fill_with_ramps(rules, costs, g, interval, work, answers)
     return total
 
 
@@ -361,42 +250,111 @@ def _last_stop(
 
 
 @jit
-def _prepared(rules: UnitRules, costs: UnitCosts, g: int) -> tuple[FloatArray, IntArray, Known]:
-    """Return cost off and periods that must be on, both up to each period, (T + 1,), and the rest.
-
-    The rest is what the intervals share.
-    """
+def _counts(rules: UnitRules, costs: UnitCosts, g: int) -> tuple[FloatArray, IntArray]:
+    """Return cost off and periods that must be on, both up to each period, (T + 1,)."""
     T = rules.may_be_on.shape[1]
     off, held_on = np.zeros(T + 1), np.zeros(T + 1, dtype=np.int64)
     off[1:] = np.cumsum(costs.off[g])
     held_on[1:] = np.cumsum(rules.must_be_on[g])
-    held = np.zeros(costs.reserve.shape[0])
-    free = _without_limits(rules, costs, g, held)
-    return off, held_on, Known(free, _last_periods(rules, costs, g, free, held), held)
+    return off, held_on
 
 
 @jit
-def _solve_unit(rules: UnitRules, costs: UnitCosts, g: int, answers: UnitAnswers) -> None:
-    T = rules.may_be_on.shape[1]
-    off, held_on, known = _prepared(rules, costs, g)
-    interval, stopped = np.empty(T + 1), np.full(T + 1, np.inf)
-    start_of, stop_before = np.full(T + 1, INITIAL), np.full(T, INITIAL)
-    if rules.initially_on[g]:
-        _interval_costs(rules, costs, g, INITIAL, known, stopped)
+def _known(rules: UnitRules, costs: UnitCosts, g: int, held: FloatArray) -> Known:
+    free = _without_limits(rules, costs, g, held)
+    return Known(free, _last_periods(rules, costs, g, free, held), held)
+
+
+@jit
+def _best_path(
+    rules: UnitRules, g: int, off: FloatArray, held_on: IntArray, path: Path
+) -> tuple[float, int]:
+    """Find A and B from H; return the least cost of all periods, and the last stop."""
+    T = len(off) - 1
+    path.stopped[:] = path.interval[0]
+    path.start_of[:] = INITIAL
     for s in range(T):
         best = np.inf
         if rules.may_start[g, s]:
-            best, stop_before[s] = _start_after(rules, g, s, off, held_on, stopped)
+            best, path.stop_before[s] = _start_after(rules, g, s, off, held_on, path.stopped)
+        path.started[s] = best
         if best < np.inf:
-            _interval_costs(rules, costs, g, s, known, interval)
             for e in range(s + 1, T + 1):
-                if best + interval[e] < stopped[e]:
-                    stopped[e], start_of[e] = best + interval[e], s
-    answers.least[g], stop = _last_stop(rules, g, off, held_on, stopped)
+                if best + path.interval[s + 1, e] < path.stopped[e]:
+                    path.stopped[e], path.start_of[e] = best + path.interval[s + 1, e], s
+    return _last_stop(rules, g, off, held_on, path.stopped)
+
+
+@jit
+def _take_ramps(
+    rules: UnitRules,
+    costs: UnitCosts,
+    g: int,
+    last: int,
+    path: Path,
+    work: Work,
+    answers: UnitAnswers,
+) -> bool:
+    """Put ramps into H where the best path misses them; return whether it did."""
+    stop, missed = last, False
     while stop != INITIAL:
-        start = start_of[stop]
-        _fill(rules, costs, g, (start, stop), known.held, answers)
-        stop = INITIAL if start == INITIAL else stop_before[start]
+        start = path.start_of[stop]
+        row = 0 if start == INITIAL else start + 1
+        if not path.has_ramps[row]:
+            _fill_without_ramps(rules, costs, g, (start, stop), work.held, answers)
+            if not keeps_ramps(rules, g, (start, stop), answers):
+                set_interval_costs(rules, costs, g, start, work, path.interval[row])
+                path.has_ramps[row] = missed = True
+        stop = INITIAL if start == INITIAL else path.stop_before[start]
+    return missed
+
+
+@jit
+def _path(
+    rules: UnitRules,
+    costs: UnitCosts,
+    g: int,
+    off: FloatArray,
+    held_on: IntArray,
+    work: Work,
+    answers: UnitAnswers,
+) -> tuple[float, int, Path]:
+    """Return the least cost of all periods, the last stop, and the path."""
+    T = rules.may_be_on.shape[1]
+    known = _known(rules, costs, g, work.held)
+    path = Path(
+        np.full((T + 1, T + 1), np.inf),
+        np.zeros(T + 1, dtype=np.bool_),
+        np.full(T, np.inf),
+        np.full(T + 1, np.inf),
+        np.full(T + 1, INITIAL),
+        np.full(T, INITIAL),
+    )
+    if rules.initially_on[g]:
+        _interval_costs(rules, costs, g, INITIAL, known, path.interval[0])
+    for s in range(T):
+        if rules.may_start[g, s]:
+            _interval_costs(rules, costs, g, s, known, path.interval[s + 1])
+    while True:
+        least, last = _best_path(rules, g, off, held_on, path)
+        if not rules.ramps_bind[g]:
+            break
+        if not _take_ramps(rules, costs, g, last, path, work, answers):
+            break
+    return least, last, path
+
+
+@jit
+def _solve_unit(
+    rules: UnitRules, costs: UnitCosts, g: int, work: Work, answers: UnitAnswers
+) -> None:
+    off, held_on = _counts(rules, costs, g)
+    answers.least[g], stop, path = _path(rules, costs, g, off, held_on, work, answers)
+    answers.on[g], answers.above_mw[g], answers.reserve_mw[:, g] = False, 0.0, 0.0
+    while stop != INITIAL:
+        start = path.start_of[stop]
+        _fill(rules, costs, g, (start, stop), work, answers)
+        stop = INITIAL if start == INITIAL else path.stop_before[start]
 
 
 @jit
@@ -455,41 +413,39 @@ def _take_gaps(
 
 
 @jit
-def _marginals_unit(rules: UnitRules, costs: UnitCosts, g: int, found: FloatArray) -> None:
+def _marginals_unit(
+    rules: UnitRules,
+    costs: UnitCosts,
+    g: int,
+    work: Work,
+    answers: UnitAnswers,
+    found: FloatArray,
+) -> None:
     T = rules.may_be_on.shape[1]
-    off, held_on, known = _prepared(rules, costs, g)
-    first, interval = np.full(T + 1, np.inf), np.full((T, T + 1), np.inf)
-    if rules.initially_on[g]:
-        _interval_costs(rules, costs, g, INITIAL, known, first)
-    stopped, started = first.copy(), np.full(T, np.inf)
-    for s in range(T):
-        if rules.may_start[g, s]:
-            started[s], _ = _start_after(rules, g, s, off, held_on, stopped)
-            _interval_costs(rules, costs, g, s, known, interval[s])
-            stopped = np.minimum(stopped, started[s] + interval[s])
-    from_start, from_stop = _least_to_the_end(rules, g, off, held_on, interval)
+    off, held_on = _counts(rules, costs, g)
+    _, _, path = _path(rules, costs, g, off, held_on, work, answers)
+    from_start, from_stop = _least_to_the_end(rules, g, off, held_on, path.interval[1:])
     found[:, g] = np.inf
-    _take_gaps(rules, g, off, held_on, stopped, from_start, found[0, g])
+    _take_gaps(rules, g, off, held_on, path.stopped, from_start, found[0, g])
     for s in range(-1, T):
-        least, whole = np.inf, first if s < 0 else started[s] + interval[s]
+        least, before = np.inf, 0.0 if s < 0 else path.started[s]
         for e in range(T, max(s, 0), -1):
-            least = min(least, whole[e] + from_stop[e])
+            least = min(least, before + path.interval[s + 1, e] + from_stop[e])
             found[1, g, e - 1] = min(found[1, g, e - 1], least)
 
 
 @jit
 def _dispatch_unit(
-    rules: UnitRules, costs: UnitCosts, g: int, on: BoolArray, answers: UnitAnswers
+    rules: UnitRules, costs: UnitCosts, g: int, on: BoolArray, work: Work, answers: UnitAnswers
 ) -> None:
     T = len(on)
-    held = np.zeros(costs.reserve.shape[0])
     start, stop = INITIAL, INITIAL
     running, least = bool(rules.initially_on[g]), 0.0
     for t in range(T + 1):
         if t < T and not on[t]:
             least += costs.off[g, t]
         if running and (t == T or not on[t]):
-            least += _fill(rules, costs, g, (start, t), held, answers)
+            least += _fill(rules, costs, g, (start, t), work, answers)
             running, stop = False, t
         elif not running and t < T and on[t]:
             if stop == INITIAL and not rules.initially_on[g]:
@@ -505,8 +461,9 @@ def dispatch_units(
     rules: UnitRules, costs: UnitCosts, on: BoolArray, first: int, last: int, answers: UnitAnswers
 ) -> None:
     """Set the answers of units first, …, last − 1 that are on as said, (G, T)."""
+    work = room_to_work(rules)
     for g in range(first, last):
-        _dispatch_unit(rules, costs, g, on[g], answers)
+        _dispatch_unit(rules, costs, g, on[g], work, answers)
 
 
 @jit
@@ -514,14 +471,24 @@ def solve_units(
     rules: UnitRules, costs: UnitCosts, first: int, last: int, answers: UnitAnswers
 ) -> None:
     """Set the answers of units first, …, last − 1."""
+    work = room_to_work(rules)
     for g in range(first, last):
-        _solve_unit(rules, costs, g, answers)
+        _solve_unit(rules, costs, g, work, answers)
 
 
 @jit
 def marginals_of_units(
-    rules: UnitRules, costs: UnitCosts, first: int, last: int, found: FloatArray
+    rules: UnitRules,
+    costs: UnitCosts,
+    first: int,
+    last: int,
+    answers: UnitAnswers,
+    found: FloatArray,
 ) -> None:
-    """Set the least cost of units first, …, last − 1 when off and when on, (2, G, T)."""
+    """Set the least cost of units first, …, last − 1 when off and when on, (2, G, T).
+
+    `answers` is room to work in.
+    """
+    work = room_to_work(rules)
     for g in range(first, last):
-        _marginals_unit(rules, costs, g, found)
+        _marginals_unit(rules, costs, g, work, answers, found)

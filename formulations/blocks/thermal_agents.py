@@ -17,15 +17,13 @@ from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.compiling import threads_within
 from gridopt.formulations.blocks.commitment import reachable
 from gridopt.formulations.blocks.interval_kernels import (
-    UnitAnswers,
-    UnitCosts,
-    UnitRules,
     dispatch_units,
     marginals_of_units,
     solve_units,
 )
 from gridopt.formulations.blocks.production import initial_above_min_mw, start_and_stop_limits
 from gridopt.formulations.blocks.reserves import holders, reserve_block
+from gridopt.formulations.blocks.unit_kernels import UnitAnswers, UnitCosts, UnitRules
 from gridopt.program import Program
 from gridopt.requirements import NONSPINNING, REGULATION_DOWN
 from gridopt.study import Study
@@ -96,13 +94,7 @@ class ThermalAgents(Agents):
         if not np.array_equal(c[own], self.program.c[own]):
             raise ValueError("only power, reserve and being on can have other costs")
         rules, costs = self._rules, self._costs(c)
-        G, T = rules.may_be_on.shape
-        found = UnitAnswers(
-            np.zeros(G),
-            np.zeros((G, T), dtype=np.bool_),
-            np.zeros((G, T)),
-            np.zeros_like(rules.reserve_mw),
-        )
+        G, found = len(rules.may_be_on), _no_answers(rules)
         if held is None:
             _in_chunks(G, lambda first, last: solve_units(rules, costs, first, last, found))
         else:
@@ -114,8 +106,10 @@ class ThermalAgents(Agents):
         """Return the least cost of each unit with it off and on in each period, (2, n)."""
         rules, costs = self._rules, self._costs(c)
         G, T = rules.may_be_on.shape
-        found = np.full((2, G, T), np.inf)
-        _in_chunks(G, lambda first, last: marginals_of_units(rules, costs, first, last, found))
+        found, room = np.full((2, G, T), np.inf), _no_answers(rules)
+        _in_chunks(
+            G, lambda first, last: marginals_of_units(rules, costs, first, last, room, found)
+        )
         least = np.full((2, self.program.n_columns), -np.inf)
         least[:, self.program.columns("on")] = found
         return least
@@ -177,6 +171,8 @@ class ThermalAgents(Agents):
         for i, p in enumerate(products):
             reserve[i, self._may_hold[p]] = self.program.upper[self._held(p)]
         n, mw, cost, rise = _segments(study)
+        held = (reserve > 0.0).any(axis=2).sum(axis=0)
+        no_offer_binds = (reserve == 0.0) | (reserve >= np.minimum(width, up + down)[:, np.newaxis])
         off = np.arange(T + 1) * h
         status = units.initial_status_h
         return UnitRules(
@@ -191,6 +187,8 @@ class ThermalAgents(Agents):
             width_mw=width,
             up_mw=up,
             down_mw=down,
+            ramps_bind=(up < UNLIMITED_MW) | (down < UNLIMITED_MW),
+            reserve_in_ramps=(held <= 1) & no_offer_binds.all(axis=(0, 2)),
             start_mw=start,
             stop_mw=stop,
             n_segments=n,
@@ -237,6 +235,13 @@ class ThermalAgents(Agents):
             may = (on != is_off)[self._may_hold[p]]
             x[columns] = np.where(may & (c[columns] < 0.0), program.upper[columns], 0.0)
         return x
+
+
+def _no_answers(rules: UnitRules) -> UnitAnswers:
+    """Return room for the answers of all units."""
+    shape = rules.may_be_on.shape
+    on, above_mw = np.zeros(shape, dtype=np.bool_), np.zeros(shape)
+    return UnitAnswers(np.zeros(shape[0]), on, above_mw, np.zeros_like(rules.reserve_mw))
 
 
 def _in_chunks(n: int, work: Callable[[int, int], None]) -> None:

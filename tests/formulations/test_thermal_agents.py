@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,16 +93,22 @@ def drawn_program(
     *,
     with_ramps: bool,
     kinds: tuple[str, ...] = (SPINNING, REGULATION_UP),
+    offers: bool = True,
 ) -> Program:
     """Return the program of the first random study that does not contradict itself."""
     rng = np.random.default_rng(seed)
     while True:
         with suppress(StudyError):
-            return UnitCommitment().build(drawn_study(make_study, rng, with_ramps, kinds))
+            study = drawn_study(make_study, rng, with_ramps, kinds, offers)
+            return UnitCommitment().build(study)
 
 
 def drawn_study(
-    make_study: MakeStudy, rng: np.random.Generator, with_ramps: bool, kinds: tuple[str, ...]
+    make_study: MakeStudy,
+    rng: np.random.Generator,
+    with_ramps: bool,
+    kinds: tuple[str, ...],
+    offers: bool,
 ) -> Study:
     T, period_h = int(rng.integers(1, 9)), float(rng.choice([1.0, 0.5]))
     thermal = drawn_units(rng, with_ramps)
@@ -111,7 +118,9 @@ def drawn_study(
         fixed = rng.choice([FREE] * 10 + [FIXED_ON, FORCED_OUT], (G, T))
     changes: dict[str, object] = {"unserved_cost_per_mwh": 60.0, "surplus_cost_per_mwh": 10.0}
     if rng.random() < 0.8:
-        changes["reserves"] = drawn_reserves(rng, kinds, T)
+        reserves = drawn_reserves(rng, kinds, T)
+        endless = np.full_like(reserves.offer_max_mw, np.inf)
+        changes["reserves"] = reserves if offers else replace(reserves, offer_max_mw=endless)
     return make_study(demand, thermal=thermal, period_h=period_h, fixed_status=fixed, **changes)
 
 
@@ -128,6 +137,19 @@ def test_without_ramps_answers_are_exact(
     make_study: MakeStudy, exact_least: ExactLeast, seed: int
 ) -> None:
     program = drawn_program(make_study, seed, with_ramps=False)
+    parts = Parts.of(program)
+    costs = parts.costs(drawn_prices(parts, seed))
+    answers = parts.agents.answers(costs)
+    exact = [exact_least(parts, g, costs) for g in range(G)]
+    assert answers.least == pytest.approx(exact, rel=1e-6, abs=1e-4)
+
+
+@pytest.mark.parametrize("kinds", [(), (SPINNING,)])
+@pytest.mark.parametrize("seed", range(40))
+def test_with_ramps_and_one_product_answers_are_exact(
+    make_study: MakeStudy, exact_least: ExactLeast, seed: int, kinds: tuple[str, ...]
+) -> None:
+    program = drawn_program(make_study, seed, with_ramps=True, kinds=kinds, offers=False)
     parts = Parts.of(program)
     costs = parts.costs(drawn_prices(parts, seed))
     answers = parts.agents.answers(costs)
