@@ -94,6 +94,7 @@ class Dual:
         usual[: len(known)] = first[known]
         self.last, _, _ = self._evaluate(usual if prices is None else prices)
         self.best = self.last
+        self._bounds = [self.best.bound]
         self._box = FIRST_BOX * parts.typical(self.best.prices)
 
     def step(self) -> Termination:
@@ -124,7 +125,18 @@ class Dual:
             # not of equalities: what all agents take part in would swing
             at_side &= self.parts.lower != self.parts.upper
             self._box = np.where(at_side, WIDER * self._box, self._box)
+        self._bounds.append(self.best.bound)
         return termination
+
+    def rise(self, steps: int) -> float:
+        """Return the relative rise of the bound that is foretold, or that so many steps brought.
+
+        Whichever is more; inf before there are so many.
+        """
+        if len(self._bounds) <= steps:
+            return np.inf
+        rise = max(self._master.bound - self.best.bound, self.best.bound - self._bounds[-1 - steps])
+        return rise / max(abs(self.best.bound), 1.0)
 
     def may_exceed(self, bound: float) -> bool:
         """Tell whether better prices may prove more than `bound`, by the answers so far."""

@@ -1,7 +1,8 @@
 """The search: prices and a bound, answers at those prices, then better ones near the best.
 
 1. *Prices*: the Lagrangian dual, which proves the bound. Where the best mix of the agents' answers
-   misses rows that are not listed, they are added and priced too.
+   misses rows that are not listed, they are added and priced too. Once the bound rises slowly, the
+   mix by then is rounded and dispatched: an answer long before the prices are final.
 2. *Null sampler*: what agents answer to the prices, raised a little in steps, dispatched. It has no
    QUBO, and every sampler must add to what it finds.
 3. *Window*: HiGHS decides what the best mix of answers leaves open; then, near the best answer,
@@ -40,6 +41,10 @@ UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 
 ROUNDINGS = 2
 """Times that the best mix of answers is rounded, the first time without chance."""
+
+EARLY, EARLY_STEPS = 0.003, 4
+"""Relative rise of the bound that is foretold, and that so many steps brought, at which the mix by
+then is worth an answer: it is some tenths of a percent worse than those of the last prices."""
 
 PRICES_TIME = 0.5
 """Share of a time limit after which prices are good enough."""
@@ -83,6 +88,7 @@ class Search:
         self._record = Record(program, options.gap, clock)
         self._priced = Priced(Parts.of(program), self._record, None)
         self._null = np.inf
+        self._has_tried = False
         self._heard: FloatArray | None = None
 
     def run(self) -> Solution:
@@ -195,6 +201,9 @@ class Search:
             self._priced.keep(dual.last.answers)
             record.prove(dual.best.bound)
             self._clock.report(record.objective, record.bound, f"prices {dual.evaluations}")
+            if not self._has_tried and dual.rise(EARLY_STEPS) <= EARLY:
+                self._has_tried = True
+                self._round(None, "early")
         record.prove(dual.best.bound)
 
     def _answer_prices(self) -> None:
@@ -211,13 +220,18 @@ class Search:
         for number in range(ROUNDINGS):
             if self._is_over():
                 break
-            rounded = priced.dual.rounded(self._rng if number else None)
-            found = priced.take(np.rint(rounded).astype(np.int64), "rounding")
-            if found is not None and not np.isfinite(found.objective):
-                priced.mend(found, "rounding, repaired")
+            self._round(self._rng if number else None, "rounding")
         if priced.dispatch.best is not None:
             self._null = priced.dispatch.best.objective
         record.count("null_s")
+
+    def _round(self, rng: np.random.Generator | None, stage: str) -> None:
+        """Dispatch the best mix of answers, rounded, by chance where there is `rng`."""
+        priced = self._priced
+        rounded = priced.dual.rounded(rng)
+        found = priced.take(np.rint(rounded).astype(np.int64), stage)
+        if found is not None and not np.isfinite(found.objective):
+            priced.mend(found, f"{stage}, repaired")
 
     def _improve(self) -> None:
         """Take windows, one of each kind, and a core in turn until all are in vain."""

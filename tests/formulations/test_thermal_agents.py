@@ -155,6 +155,12 @@ def test_with_ramps_and_one_product_answers_are_exact(
     answers = parts.agents.answers(costs)
     exact = [exact_least(parts, g, costs) for g in range(G)]
     assert answers.least == pytest.approx(exact, rel=1e-6, abs=1e-4)
+    for name, block in program.rows.items():
+        if "ramp" in name:
+            rows, can = block.numbers, np.isfinite(answers.least)
+            of = program.agents.owner[[program.A[[row]].indices[0] for row in rows.ravel()]]
+            missed = program.A[rows.ravel()] @ answers.x - program.row_upper[rows.ravel()]
+            assert missed[can[of]].max(initial=0.0) < 1e-5
 
 
 @pytest.mark.parametrize("kinds", [(SPINNING,), (SPINNING, NONSPINNING, REGULATION_DOWN)])
