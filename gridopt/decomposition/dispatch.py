@@ -1,21 +1,22 @@
-"""From the agents' decisions to an answer: one linear program, kept from call to call.
+"""From the agents' decisions to an answer: one linear program, held at them.
 
-It goes on from its last basis where few decisions change, and is presolved anew where many do.
 What decisions leave impossible is bought at a high price in the rows that tie agents together, so
 that the program always has an answer: its prices say where to do what, and how much is missed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from scipy import sparse
 
-from gridopt.arrays import FloatArray
+from gridopt.arrays import FloatArray, IntArray
+from gridopt.decomposition.held import HeldModel
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.schedules import Decisions, Pool
-from gridopt.highs_model import Clock, HighsModel
+from gridopt.highs_model import Clock
 from gridopt.lazy import AddedRows
 from gridopt.linearization import linearized
 from gridopt.program import FEASIBILITY_TOLERANCE
@@ -27,12 +28,8 @@ MISSING = 300.0
 ROWS_A_ROUND = 1000
 """Rows of each lazy family that a round adds, at most."""
 
-FEW = 30
-"""Changed decisions up to which the last basis is the better start. On 934 units a call from it
-takes 0.4 s with two changes, 1.5 s with thirty and up to 12 s with more, 1.3 s after presolve."""
-
-ERROR = 1e-7
-"""Share of the objective by which tangents may lie below squares."""
+ERROR, MOST_TANGENTS = 1e-7, 20
+"""Share of the objective by which tangents may lie below squares, and rounds of them at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +83,19 @@ class Dispatch:
         self._parts, self._pool = parts, pool
         program, m = parts.program, len(parts.ties)
         model = linearized(program.relaxed())
-        self._highs = HighsModel(model, clock, stage="dispatch")
         self._first_missed = len(model.c)
         entries = np.ones(m), (parts.ties, np.arange(m))
-        shape = program.n_rows, m
-        more = sparse.csc_array(sparse.coo_array(entries, shape=shape))
+        more = sparse.coo_array(entries, shape=(model.A.shape[0], m))
         price, none, endless = MISSING * typical, np.zeros(m), np.full(m, np.inf)
-        self._highs.add_columns(price, none, endless, more)
-        self._highs.add_columns(price, none, endless, sparse.csc_array(-more))
-        self._last: Decisions | None = None
+        self._model = replace(
+            model,
+            c=np.concatenate([model.c, price, price]),
+            A=sparse.csr_array(sparse.hstack([model.A, more, -more])),
+            lower=np.concatenate([model.lower, none, none]),
+            upper=np.concatenate([model.upper, endless, endless]),
+        )
+        self._held = HeldModel(self._model, parts.ties, clock, "dispatch")
+        self._add_tangents(*self._model.first_tangents())
         self._known: dict[bytes, Dispatched] = {}
         self.added = AddedRows.none(program.n_columns)
         self.best: Dispatched | None = None
@@ -114,28 +115,36 @@ class Dispatch:
         """Return the best that the decisions allow; None where the clock is over."""
         key = decisions.tobytes()
         if key not in self._known:
-            if self._last is None or np.count_nonzero(decisions != self._last) > FEW:
-                self._highs.highs.clearSolver()
-            self._last = decisions
-            self._highs.hold(self._pool.columns, decisions.astype(np.float64))
-            termination, x = self._run(), self._highs.x
-            if termination is not Termination.OPTIMAL or x is None:
+            x = self._run(decisions.astype(np.float64))
+            if x is None:
                 return None
             self._known[key] = self._read(decisions, x)
         return self._known[key]
 
-    def _run(self) -> Termination:
-        """Solve, with the lazy rows that answers miss."""
+    def _run(self, decisions: FloatArray) -> FloatArray | None:
+        """Solve, with the tangents and the lazy rows that answers miss."""
         program = self._parts.program
-        while True:
-            termination, x = self._highs.run_on_squares(ERROR), self._highs.x
+        for number in count():
+            termination, x = self._held.run(self._pool.columns, decisions), self._held.x
             if termination is not Termination.OPTIMAL or x is None:
-                return termination
+                return None
+            allowed = ERROR * max(abs(self._held.objective), 1.0)
+            below = self._model.shortfall(x) * len(self._model.square_column) > allowed
+            squares = np.flatnonzero(below & (number < MOST_TANGENTS))
             missed = program.separate(x[: program.n_columns], ROWS_A_ROUND)
-            if not len(missed):
-                return termination
-            self.added = AddedRows.joined(program.n_columns, [self.added, missed])
-            self._highs.add_rows(missed.A, missed.lower, missed.upper)
+            if not (len(squares) or len(missed)):
+                return x
+            self._add_tangents(squares, self._model.touching(x, squares))
+            if len(missed):
+                self.added = AddedRows.joined(program.n_columns, [self.added, missed])
+                self._held.add_rows(missed.A, missed.lower, missed.upper)
+        return None
+
+    def _add_tangents(self, squares: IntArray, points: FloatArray) -> None:
+        if len(squares):
+            side = self._model.tangent_sides(squares, points)
+            tangents = self._model.tangents(squares, points)
+            self._held.add_rows(tangents, np.full(len(side), -np.inf), side)
 
     def _read(self, decisions: Decisions, whole: FloatArray) -> Dispatched:
         parts, m, first = self._parts, len(self._parts.ties), self._first_missed
@@ -145,8 +154,8 @@ class Dispatch:
         found = Dispatched(
             decisions=decisions,
             objective=parts.program.objective(x) if is_kept else np.inf,
-            penalized=self._highs.objective,
-            prices=self._highs.row_price[parts.ties],
+            penalized=self._held.objective,
+            prices=self._held.prices,
             missed=np.where(np.abs(missed) > FEASIBILITY_TOLERANCE, missed, 0.0),
         )
         if self.nearest is None or found.penalized < self.nearest.penalized:

@@ -70,8 +70,8 @@ class Priced:
         What the dispatch cannot change has no price there that means anything.
         """
         limit = NO_EXTREME * self.typical
-        prices = np.clip(found.prices, -limit, limit)
-        return np.where(self.parts.is_decided, self.prices, prices)
+        is_told = ~self.parts.is_decided & (np.abs(found.prices) <= limit)
+        return np.where(is_told, found.prices, self.prices)
 
     @property
     def room(self) -> float:
