@@ -26,6 +26,7 @@ from scipy import sparse
 
 from gridopt.arrays import BoolArray, FloatArray, IntArray
 from gridopt.cuts import rounding_cuts
+from gridopt.held_model import HeldModel
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.incumbent import Incumbent
 from gridopt.lazy import AddedRows
@@ -280,11 +281,22 @@ class _Search:
             self._raise_bound(self.incumbent.bound)
 
     def _better_elsewhere(self, bound: float) -> FloatArray | None:
-        """Return a start that others have found since; tell them the bound."""
+        """Return what others have found since, on the model's columns; tell them the bound."""
         if self.incumbent is None:
             return None
         self.incumbent.prove(min(bound, self.objective))
-        return self.start if self.adopt(self.incumbent.better_than(self.objective)) else None
+        is_better = self.adopt(self.incumbent.better_than(self.objective))
+        return self._whole_start() if is_better else None
+
+    def _whole_start(self) -> FloatArray | None:
+        """Return the start on all of the model's columns, or None where it has no such answer."""
+        if self.start is None:
+            return None
+        held = HeldModel(self.model, np.zeros(0, dtype=np.int64), self.clock, "a start")
+        for rows in self.added:
+            held.add_rows(*rows)
+        held.run(self.columns, self.start)
+        return held.x
 
     def _found_on_the_way(self, x: FloatArray) -> None:
         """Tell others what branch and cut has found, before it is done."""
@@ -567,6 +579,13 @@ class _Near:
         most_s = max(NEIGHBORHOOD_RELAXATIONS * self.main.relaxation_s, NEIGHBORHOOD_S)
         return min(NEIGHBORHOOD_TIME, most_s / left_s)
 
+    def _is_near(self, lower: FloatArray, upper: FloatArray) -> bool:
+        """Tell whether the best answer is within bounds of the integers."""
+        values = np.full(self.main.target.n_columns, np.nan)
+        values[self.main.columns] = self.main.start
+        found = values[self.columns]
+        return not ((found < lower) | (found > upper)).any()
+
     def _within(self, free: BoolArray) -> None:
         """Search with all but the free columns held at the relaxation's rounded values."""
         main, model = self.main, self.model
@@ -580,7 +599,7 @@ class _Near:
             objective_target=main.good_enough(),
         )
         for _ in range(NEIGHBORHOOD_ROUNDS):
-            if main.start is not None:
+            if main.start is not None and self._is_near(lower, upper):
                 model.offer(main.columns, main.start)
             model.run(self._share_of_time())
             main.details["nodes"] = int(main.details["nodes"]) + model.nodes

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 DATA = "errors arrays display grid feeder elements sites requirements study results"
 MODEL = "errors arrays agents lazy program solution"
-MILP = "linearization cuts highs_model"
+MILP = "linearization cuts highs_model held_model"
 
 MAY_IMPORT = {
     # module or folder: what else of gridopt it may import (every folder also imports itself)
@@ -65,6 +65,7 @@ MAY_IMPORT = {
     "solver": MODEL,
     "cuts": MODEL,
     "highs_model": f"{MODEL} linearization solver",
+    "held_model": "arrays linearization highs_model solution",
     "linear_prices": f"{MODEL} linearization highs_model",
     "incumbent": MODEL,
     "program_files": f"{MODEL} solver",

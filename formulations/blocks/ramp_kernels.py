@@ -229,6 +229,8 @@ def set_interval_costs(
             ending = _limits(rules, g, t, start, t + 1)
             if ending.most >= limits.most and ending.most_p >= limits.most_p:
                 found[t + 1] = lowest(after, np.inf)[1]
+            elif min(ending.most, ending.most_p) <= 0.0:  # at the minimum, without reserve
+                found[t + 1] = lowest(before, rules.down_mw[g])[1] + costs.on[g, t]
             elif _step(rules, costs, place, ending, before, work, work.last):
                 found[t + 1] = lowest(work.last, np.inf)[1]
             else:

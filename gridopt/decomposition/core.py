@@ -14,6 +14,7 @@ as long as π are the prices that prove the bound.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,6 +134,7 @@ def core(
     most: int,
     stiffness: float,
     extra: FloatArray,
+    is_over: Callable[[], bool],
 ) -> Core:
     """Return the core near an answer.
 
@@ -151,6 +153,8 @@ def core(
         Factor on the curvature.
     extra : array, (m,)
         What bringing more in each tying row costs beyond the curvature, where it proved scarce.
+    is_over : callable
+        Asked on the way: whether to take no more schedules into account.
     """
     one_sided = np.isinf(parts.upper) | np.isinf(parts.lower)
     prices = np.where(one_sided, np.maximum(np.abs(near.prices), np.abs(dual)), near.prices)
@@ -159,7 +163,7 @@ def core(
     prices = np.clip(prices, -NO_EXTREME * typical, NO_EXTREME * typical)
     prices = np.where(parts.is_decided, dual, prices)  # where no dispatch changes anything
     agent, schedules, cost, brings = _candidates(
-        parts, pool, near.decisions, prices, dual, most_cost
+        parts, pool, near.decisions, prices, dual, most_cost, is_over
     )
     kept = np.argsort(cost, kind="stable")[:most]
     agent, cost, brings = agent[kept], cost[kept], brings[kept]
@@ -181,6 +185,7 @@ def _candidates(
     prices: FloatArray,
     dual: FloatArray,
     most_cost: float,
+    is_over: Callable[[], bool],
 ) -> tuple[IntArray, list[Decisions], FloatArray, FloatArray]:
     """Return agent, schedule, cost and what it brings, (N,), (N,), (N,), (N, m)."""
     costs, proved = parts.costs(prices), parts.costs(dual)
@@ -194,6 +199,8 @@ def _candidates(
     cost: list[float] = []
     brings = [np.zeros((0, len(prices)))]
     for number in range(max(map(len, others), default=0)):
+        if is_over():
+            break
         decisions = base.copy()
         have = np.array([g for g, own in enumerate(others) if number < len(own)])
         for g in have:

@@ -74,7 +74,7 @@ class Cores:
         around = self._fitting(
             core(
                 *(priced.parts, priced.pool, best, priced.prices, priced.room),
-                *(self._most, self._stiffness, priced.extra),
+                *(self._most, self._stiffness, priced.extra, record.is_over),
             )
         )
         record.count("core_s")
@@ -97,6 +97,8 @@ class Cores:
         self._ask_for_neighbors(best)
         for prices in (self._priced.prices, self._priced.prices_at(best)):
             for noise in PRICE_NOISE:
+                if self._priced.record.is_over():
+                    return
                 self._priced.answers(prices * (1.0 + noise * self._rng.normal(size=len(prices))))
 
     def _ask_for_neighbors(self, best: Dispatched) -> None:

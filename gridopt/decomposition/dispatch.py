@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
-from gridopt.decomposition.held import HeldModel
+from gridopt.held_model import HeldModel
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.schedules import Decisions, Pool
 from gridopt.highs_model import Clock

@@ -13,6 +13,11 @@ from gridopt.solution import Solution, Termination
 from gridopt.solvers.highs import HiGHS, relaxation_bound
 
 
+GRACE_S = 1.0
+"""For how long its end is waited for: HiGHS does not look at the clock for up to ten seconds at the
+root of a large program. What it finds by then no longer counts."""
+
+
 class Partner:
     """HiGHS in a thread of its own.
 
@@ -52,7 +57,8 @@ class Partner:
         self._failure: BaseException | None = None
         left_s = clock.left_s()
         self._clock = Clock(left_s if np.isfinite(left_s) else None)
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        # not a daemon: a process must not end while HiGHS is about to call back
+        self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
     def _work(self) -> None:
@@ -92,6 +98,6 @@ class Partner:
     def end(self) -> None:
         """Stop it."""
         self._clock.stop.set()
-        self._thread.join()
+        self._thread.join(GRACE_S)
         if self._failure is not None:
             raise self._failure

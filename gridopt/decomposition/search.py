@@ -39,7 +39,7 @@ MOST_EVALUATIONS = 400
 UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 """Shares by which prices are raised to commit a little more than they ask for."""
 
-ROUNDINGS = 2
+ROUNDINGS = 5
 """Times that the best mix of answers is rounded, the first time without chance."""
 
 EARLY, EARLY_STEPS = 0.003, 4
@@ -98,8 +98,9 @@ class Search:
             self._run()
         except KeyboardInterrupt:
             record.termination = Termination.INTERRUPTED
-        if record.partner is not None:
-            record.partner.end()
+        finally:
+            if record.partner is not None:
+                record.partner.end()
         self._hear()
         self._take_up_heard()
         over = self._clock.over()

@@ -48,9 +48,10 @@ def prepared(make_study: MakeStudy) -> Prepared:
 def core_of(prepared: Prepared) -> Core:
     near = prepared.dispatch(prepared.all_on())
     assert near is not None
-    m = len(prepared.parts.ties)
+    none = np.zeros(len(prepared.parts.ties))
     prices = prepared.dual.best.prices
-    return core(prepared.parts, prepared.pool, near, prices, 1e9, 12, 1.0, np.zeros(m))
+    given = (near, prices, 1e9, 12, 1.0, none, lambda: False)
+    return core(prepared.parts, prepared.pool, *given)
 
 
 def test_both_forms_have_the_same_ground_state(prepared: Prepared) -> None:
