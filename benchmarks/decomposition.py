@@ -142,18 +142,36 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--solvers", nargs="+", default=("highs", *ABLATION), help="see the head")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--gap", type=float, default=1e-4)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="medians of these")
     given = parser.parse_args(words)
-    found = [
-        row
-        for instance in given.instances
-        for row in rows(instance, given.solvers, given.seconds, given.gap, given.seed)
-    ]
+    found = []
+    for instance in given.instances:
+        every = []
+        for seed in given.seeds:
+            every.append(rows(instance, given.solvers, given.seconds, given.gap, seed))
+            if len(given.seeds) > 1:
+                _print(every[-1], f"{instance}, seed {seed}")
+        found += [_medians(of_solver) for of_solver in zip(*every, strict=True)]
+    _print(found, f"seeds {' '.join(map(str, given.seeds))}, medians")
+
+
+def _print(found: Sequence[dict[str, object]], title: str) -> None:
     for columns in (COLUMNS, TIMES):
-        table = Table(*columns)
+        table = Table(*columns, title=title)
         for row in found:
             table.add_row(*(_figure(row[name]) for name in columns))
         Console(width=170).print(table)
+
+
+def _medians(of_solver: Sequence[dict[str, object]]) -> dict[str, object]:
+    """Return one row for the rows of one solver, all of whose answers must be feasible."""
+    found = dict(of_solver[0])
+    for name, value in found.items():
+        if isinstance(value, bool):
+            found[name] = all(row[name] for row in of_solver)
+        elif isinstance(value, int | float):
+            found[name] = float(np.median([row[name] for row in of_solver]))
+    return found
 
 
 def _figure(value: object) -> str:

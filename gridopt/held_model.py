@@ -60,9 +60,7 @@ class HeldModel:
     def add_rows(self, A: sparse.csr_array, lower: FloatArray, upper: FloatArray) -> None:
         """Add rows lower ≤ A x ≤ upper; A may lack the last columns."""
         model = self._model
-        wide = sparse.csr_array(
-            (A.data, A.indices, A.indptr), shape=(A.shape[0], model.A.shape[1])
-        )
+        wide = sparse.csr_array((A.data, A.indices, A.indptr), shape=(A.shape[0], model.A.shape[1]))
         self._model = replace(
             model,
             A=sparse.csr_array(sparse.vstack([model.A, wide])),
@@ -146,4 +144,3 @@ class HeldModel:
         columns, plus = self._model.A.indices[entries], self._model.A.data[entries] > 0
         other[columns[plus]] = there[columns[plus]]
         there[columns[~plus]] = other[columns[~plus]]
-

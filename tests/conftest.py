@@ -39,7 +39,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is parametrized with a solver whose package is not installed, and say which."""
+    """Skip what is parametrized with a solver whose package is not installed, and say which.
+
+    Notebooks come first: at the end all other processes would wait for the longest of them.
+    """
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
     for item in items:
         name = getattr(item, "callspec", None) and item.callspec.params.get("solver")  # type: ignore[attr-defined]
         reason = _missing(name) if name in solver_names() else ""

@@ -20,6 +20,9 @@ def test_one_table_of_highs_and_samplers(
     words = ["kazarlis10", "--seconds", "10", "--gap", "0.001", "--solvers"]
     benchmark.main([*words, "highs", "none", "greedy", "exact:8", "windows"])
     shown = capsys.readouterr().out
+    benchmark.main([*words, "none", "--seeds", "3", "4"])
+    of_seeds = capsys.readouterr().out
+    assert all(title in of_seeds for title in ("seed 3", "seed 4", "medians"))
     expected = ("highs", "none", "greedy", "exact:8", "best_gap", "s to 0.5 %")
     assert all(name in shown for name in expected)
     names = ("highs", "none", "windows", "neal+", "highs-started")

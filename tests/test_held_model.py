@@ -37,7 +37,10 @@ def drawn_model(rng: np.random.Generator) -> LinearModel:
 def test_what_is_left_has_the_same_optimum(seed: int) -> None:
     rng = np.random.default_rng(seed)
     model = drawn_model(rng)
-    held, whole = HeldModel(model, np.array([0]), Clock(None), "held"), HighsModel(model, Clock(None))
+    held, whole = (
+        HeldModel(model, np.array([0]), Clock(None), "held"),
+        HighsModel(model, Clock(None)),
+    )
     n = len(model.c)
     for _ in range(3):
         columns = np.flatnonzero(model.upper == 1.0)

@@ -9,9 +9,11 @@ being on from s until e,
 
 S(d) the cost of a start after d periods off: Fan, Guan, Zhai 2002, "A new method for unit
 commitment with ramping constraints", doi 10.1016/S0378-7796(02)00033-8. H(s, e) is a sum over
-periods, each at its best by itself below what ramps allow so long after the start and so long
-before the stop. Ramps between neighboring periods are left out, so that the result is a lower bound
-on what the unit can cost, and exact where no ramp binds; `tests` hold it against exact programs.
+periods first, each at its best by itself below what ramps allow so long after the start and so long
+before the stop: a lower bound, and quick. Where the best schedule misses a ramp between neighboring
+periods, H of its starts is computed with ramps (`ramp_kernels`), and another schedule may be best,
+until one misses none. So the result is exact, but for reserve of several products that share a
+ramp; `tests` hold it against exact programs.
 
 Power p is above the minimum.
 """

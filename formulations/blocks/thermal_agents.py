@@ -1,6 +1,7 @@
 """Thermal units as agents: what each would do at given costs.
 
-By the dynamic program over intervals: see `interval_kernels` for it and its paper.
+By the dynamic program over intervals: see `interval_kernels` and `ramp_kernels` for it, and for its
+papers.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ OWN_ROWS = ("segment_sum", "warmer_start_once")
 class ThermalAgents(Agents):
     """The thermal units of a study without scenarios.
 
-    Ramps between neighboring periods are left out, apart from what they allow so long after a start
-    and before a stop; so is that downward reserve must fit below the power.
+    Ramps limit power, and of reserve a single product without an offer that binds; of several, only
+    what ramps allow so long after a start and before a stop. That downward reserve must fit below
+    the power is left out.
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ import numpy as np
 from scipy import sparse
 
 from gridopt.arrays import FloatArray, IntArray
-from gridopt.held_model import HeldModel
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.schedules import Decisions, Pool
+from gridopt.held_model import HeldModel
 from gridopt.highs_model import Clock
 from gridopt.lazy import AddedRows
 from gridopt.linearization import linearized

@@ -12,7 +12,6 @@ from gridopt.program import Program
 from gridopt.solution import Solution, Termination
 from gridopt.solvers.highs import HiGHS, relaxation_bound
 
-
 GRACE_S = 1.0
 """For how long its end is waited for: HiGHS does not look at the clock for up to ten seconds at the
 root of a large program. What it finds by then no longer counts."""

@@ -65,7 +65,7 @@ class Priced:
         return self.dual.best.prices
 
     def prices_at(self, found: Dispatched) -> FloatArray:
-        """Return the prices of an answer, none of them extreme; where all is decided, the dual's.
+        """Return the prices of an answer; the dual's where they are extreme, or all is decided.
 
         What the dispatch cannot change has no price there that means anything.
         """

@@ -158,7 +158,7 @@ def test_with_ramps_and_one_product_answers_are_exact(
     for name, block in program.rows.items():
         if "ramp" in name:
             rows, can = block.numbers, np.isfinite(answers.least)
-            of = program.agents.owner[[program.A[[row]].indices[0] for row in rows.ravel()]]
+            of = parts.agents.owner[[program.A[[row]].indices[0] for row in rows.ravel()]]
             missed = program.A[rows.ravel()] @ answers.x - program.row_upper[rows.ravel()]
             assert missed[can[of]].max(initial=0.0) < 1e-5
 
