@@ -163,7 +163,10 @@ def test_with_ramps_and_one_product_answers_are_exact(
             assert missed[can[of]].max(initial=0.0) < 1e-5
 
 
-@pytest.mark.parametrize("kinds", [(SPINNING,), (SPINNING, NONSPINNING, REGULATION_DOWN)])
+KINDS = [(SPINNING,), (SPINNING, REGULATION_UP), (SPINNING, NONSPINNING, REGULATION_DOWN)]
+
+
+@pytest.mark.parametrize("kinds", KINDS)
 @pytest.mark.parametrize("seed", range(12))
 def test_with_ramps_answers_are_bounds(
     make_study: MakeStudy, exact_least: ExactLeast, seed: int, kinds: tuple[str, ...]
