@@ -7,7 +7,6 @@ that the program always has an answer: its prices say where to do what, and how 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import count
 
 import numpy as np
 from scipy import sparse
@@ -124,13 +123,14 @@ class Dispatch:
     def _run(self, decisions: FloatArray) -> FloatArray | None:
         """Solve, with the tangents and the lazy rows that answers miss."""
         program = self._parts.program
-        for number in count():
+        rounds = 0
+        while True:
             termination, x = self._held.run(self._pool.columns, decisions), self._held.x
             if termination is not Termination.OPTIMAL or x is None:
                 return None
             allowed = ERROR * max(abs(self._held.objective), 1.0)
             below = self._model.shortfall(x) * len(self._model.square_column) > allowed
-            squares = np.flatnonzero(below & (number < MOST_TANGENTS))
+            squares = np.flatnonzero(below & (rounds < MOST_TANGENTS))
             missed = program.separate(x[: program.n_columns], ROWS_A_ROUND)
             if not (len(squares) or len(missed)):
                 return x
@@ -138,7 +138,7 @@ class Dispatch:
             if len(missed):
                 self.added = AddedRows.joined(program.n_columns, [self.added, missed])
                 self._held.add_rows(missed.A, missed.lower, missed.upper)
-        return None
+            rounds += 1
 
     def _add_tangents(self, squares: IntArray, points: FloatArray) -> None:
         if len(squares):

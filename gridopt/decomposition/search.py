@@ -88,7 +88,7 @@ class Search:
         self._record = Record(program, options.gap, clock)
         self._priced = Priced(Parts.of(program), self._record, None)
         self._null = np.inf
-        self._has_tried = False
+        self._has_early = False
         self._heard: FloatArray | None = None
 
     def run(self) -> Solution:
@@ -202,8 +202,8 @@ class Search:
             self._priced.keep(dual.last.answers)
             record.prove(dual.best.bound)
             self._clock.report(record.objective, record.bound, f"prices {dual.evaluations}")
-            if not self._has_tried and dual.rise(EARLY_STEPS) <= EARLY:
-                self._has_tried = True
+            if not self._has_early and dual.rise(EARLY_STEPS) <= EARLY:
+                self._has_early = True
                 self._round(None, "early")
         record.prove(dual.best.bound)
 
