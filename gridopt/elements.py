@@ -83,8 +83,12 @@ class StartupCost:
 
     def at(self, off_h: float) -> float:
         """Return the cost of a start after `off_h` hours off; the first category is the least."""
-        reached = sum(lag <= off_h for lag in self.lag_h)
-        return self.cost[max(reached - 1, 0)]
+        return float(self.at_each(np.array([off_h]))[0])
+
+    def at_each(self, off_h: FloatArray) -> FloatArray:
+        """Return the cost of a start after each of these hours off, (n,)."""
+        reached = (np.array(self.lag_h) <= off_h[:, np.newaxis]).sum(axis=1)
+        return np.array(self.cost)[np.maximum(reached - 1, 0)]
 
 
 @dataclass(frozen=True, eq=False)

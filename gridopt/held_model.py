@@ -24,6 +24,9 @@ ROUNDS = 20
 TIGHT = 1e-9
 """Distance of a row's least activity from its side at which it leaves no choice."""
 
+DEVEX = 1
+"""HiGHS's number of the weights that are quickest here; its presolve takes longer than it saves."""
+
 ENDLESS = 1e30
 """In place of an infinite bound, so that no entry times it is undefined."""
 
@@ -99,6 +102,7 @@ class HeldModel:
             n_program_columns=int(free.sum()),
         )
         highs = HighsModel(rest, self._clock, stage=self._stage)
+        highs.set(presolve="off", simplex_dual_edge_weight_strategy=DEVEX)
         termination, x = highs.run(), highs.x
         if termination is not Termination.OPTIMAL or x is None:
             self.x = None

@@ -198,10 +198,10 @@ class ThermalAgents(Agents):
             segment_cost=cost,
             segment_rise=rise,
             reserve_mw=reserve,
-            start_cost=np.array([[s.at(hours) for hours in off] for s in units.startup_cost]),
+            start_cost=np.array([s.at_each(off) for s in units.startup_cost]),
             initial_start_cost=np.array(
                 [
-                    [s.at(hours - before) for hours in off[:-1]]
+                    s.at_each(off[:-1] - before)
                     for s, before in zip(units.startup_cost, status, strict=True)
                 ]
             ),

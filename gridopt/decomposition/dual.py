@@ -23,6 +23,7 @@ from scipy import sparse
 from gridopt.agents import Answers
 from gridopt.arrays import FloatArray, IntArray
 from gridopt.decomposition.parts import Parts
+from gridopt.decomposition.rounding import one_answer_each
 from gridopt.highs_model import Clock, HighsModel
 from gridopt.linearization import LinearModel, linearized
 from gridopt.program import Program
@@ -42,6 +43,9 @@ ALPHA_STEP = 0.1
 
 WIDER = 2.0
 """By what factor the box gets wider where its side led to a better bound."""
+
+PRIMAL = 4
+"""HiGHS's number of the primal simplex method."""
 
 NEW = 1e-7
 """Relative cost below the model's at which an answer is new to it."""
@@ -145,19 +149,18 @@ class Dual:
     def rounded(self, rng: np.random.Generator | None) -> FloatArray:
         """Return what agents decide, (k,), each by one of its answers in the best mix.
 
-        With a probability that is the answer's share; without `rng` the one of the largest share.
+        With `rng` in an order by chance; before there is any mix, what they answer to the best
+        prices.
         """
         master, parts = self._master, self.parts
         n = len(master.share)
-        weight = np.maximum(master.share, 0.0)
-        weight = weight if rng is None else np.log(rng.random(n)) / np.maximum(weight, 1e-12)
-        order = np.lexsort((weight, master.agent[:n]))
-        last = order[np.flatnonzero(np.diff(master.agent[:n][order], append=parts.n_agents))]
-        batch = np.zeros(parts.n_agents, dtype=np.int64)
-        batch[master.agent[last]] = master.batch[last]
+        if not n:
+            return np.asarray(self.best.answers.x[parts.decided])
+        weight = parts.typical(self.best.prices)
+        taken = one_answer_each(master.share, master.agent[:n], master.activity(n), weight, rng)
         owner = parts.agents.owner[parts.decided]
         answers = np.array(master.answer)
-        return np.asarray(answers[batch[owner], np.arange(len(owner))])
+        return np.asarray(answers[master.batch[taken][owner], np.arange(len(owner))])
 
     def mixed(self) -> FloatArray:
         """Return what agents decide in the best mix of answers, (k,), fractions where they mix.
@@ -235,6 +238,11 @@ class Master:
         self._parts = parts
         self._model = _without_answers(parts)
         self._highs = HighsModel(self._model, clock, stage="prices")
+        # new columns and prices of the box leave the last answer feasible, which primal simplex
+        # goes on from; what it perturbs costs it as many steps again
+        self._highs.set(
+            simplex_strategy=PRIMAL, primal_simplex_bound_perturbation_multiplier=0.0
+        )
         m, n = len(parts.ties), len(parts.nobodys)
         self._sides = n + np.arange(2 * m)
         self._decided = parts.decided
@@ -246,6 +254,7 @@ class Master:
         self.whole: list[FloatArray] = []
         self.of_nobody = np.zeros(n)
         self.cost = np.zeros(0)
+        self._activity: list[sparse.csc_array] = []
         self.batch, self.agent = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
 
     def add(self, prices: FloatArray, answers: Answers) -> int:
@@ -273,7 +282,8 @@ class Master:
         """Add the answers of some agents, `new`, of what all add to the tying rows and cost."""
         parts = self._parts
         shares = sparse.eye_array(parts.n_agents, format="csc")[:, new]
-        stacked: list[Any] = [activity[:, new], shares]
+        self._activity.append(sparse.csc_array(activity[:, new]))
+        stacked: list[Any] = [self._activity[-1], shares]
         whole: Any = sparse.vstack(stacked)
         nothing, endless = np.zeros(len(new)), np.full(len(new), np.inf)
         self._highs.add_columns(cost[new], nothing, endless, sparse.csc_array(whole))
@@ -283,6 +293,11 @@ class Master:
         self.answer.append(x[self._decided])
         if parts.program.lazy:
             self.whole.append(x)
+
+    def activity(self, n: int) -> FloatArray:
+        """Return what the first n answers add to the tying rows, (m, n)."""
+        blocks: list[Any] = self._activity
+        return np.asarray(sparse.hstack(blocks, format="csc")[:, :n].todense())
 
     def solve(self, center: FloatArray, box: FloatArray) -> Termination:
         """Find the best prices within a box by the model, and the bound that it foretells.
