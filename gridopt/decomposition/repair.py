@@ -110,37 +110,40 @@ class Repair:
     def _changed(
         self, decisions: Decisions, missed: FloatArray, prices: FloatArray
     ) -> Decisions | None:
-        """Return decisions in which agents bring what is missed; None where none can."""
-        changes = sorted(self._changes(decisions, missed, prices), key=lambda change: change.ratio)
+        """Return decisions in which agents bring what is missed; None where none can.
+
+        What little dearer prices bring is taken before dearer ones are asked for.
+        """
         left, decisions = missed.copy(), decisions.copy()
         changed = set[int]()
-        for change in changes:
-            brings = np.maximum(change.brings * np.sign(left), 0.0)
-            if change.agent in changed or np.minimum(brings, np.abs(left)).sum() <= LEAST:
-                continue
-            changed.add(change.agent)
-            decisions[self._pool.place[change.agent]] = change.schedule
-            left = np.sign(left) * np.maximum(np.abs(left) - brings, 0.0)
-            if np.abs(left).sum() <= LEAST:
-                break
+        for level in LEVELS:
+            changes = self._changes(decisions, left, prices, level)
+            for change in sorted(changes, key=lambda change: change.ratio):
+                brings = np.maximum(change.brings * np.sign(left), 0.0)
+                if change.agent in changed or np.minimum(brings, np.abs(left)).sum() <= LEAST:
+                    continue
+                changed.add(change.agent)
+                decisions[self._pool.place[change.agent]] = change.schedule
+                left = np.sign(left) * np.maximum(np.abs(left) - brings, 0.0)
+                if np.abs(left).sum() <= LEAST:
+                    return decisions
         return decisions if changed else None
 
-    def _changes(self, base: Decisions, missed: FloatArray, prices: FloatArray) -> Iterator[Change]:
+    def _changes(
+        self, base: Decisions, missed: FloatArray, prices: FloatArray, level: float
+    ) -> Iterator[Change]:
         parts, pool = self._parts, self._pool
-        held = pool.x(base)
-        low, high = np.isinf(parts.upper), np.isinf(parts.lower)
-        for level in LEVELS:
-            raised = prices + level * self._typical * np.sign(missed)
-            raised = np.where(low, np.maximum(raised, 0.0), raised)
-            raised = np.where(high, np.minimum(raised, 0.0), raised)
-            costs = parts.costs(raised)
-            before, after = parts.agents.answers(costs, held), parts.agents.answers(costs)
-            decisions = pool.decisions(after.x)
-            pool.add(decisions)
-            brings = parts.activity(after.x) - parts.activity(before.x)
-            cost = after.least - before.least + (raised - prices) @ brings
-            useful = np.maximum(brings * np.sign(missed)[:, np.newaxis], 0.0)
-            amount = self._weight @ np.minimum(useful, np.abs(missed)[:, np.newaxis])
-            for agent in map(int, np.flatnonzero(amount > LEAST)):
-                ratio = max(float(cost[agent]), 0.0) / float(amount[agent])
-                yield Change(ratio, agent, decisions[pool.place[agent]], brings[:, agent])
+        raised = prices + level * self._typical * np.sign(missed)
+        raised = np.where(np.isinf(parts.upper), np.maximum(raised, 0.0), raised)
+        raised = np.where(np.isinf(parts.lower), np.minimum(raised, 0.0), raised)
+        costs = parts.costs(raised)
+        before, after = parts.agents.answers(costs, pool.x(base)), parts.agents.answers(costs)
+        decisions = pool.decisions(after.x)
+        pool.add(decisions)
+        brings = parts.activity(after.x) - parts.activity(before.x)
+        cost = after.least - before.least + (raised - prices) @ brings
+        useful = np.maximum(brings * np.sign(missed)[:, np.newaxis], 0.0)
+        amount = self._weight @ np.minimum(useful, np.abs(missed)[:, np.newaxis])
+        for agent in map(int, np.flatnonzero(amount > LEAST)):
+            ratio = max(float(cost[agent]), 0.0) / float(amount[agent])
+            yield Change(ratio, agent, decisions[pool.place[agent]], brings[:, agent])

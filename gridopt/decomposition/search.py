@@ -42,9 +42,9 @@ UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 ROUNDINGS = 5
 """Times that the best mix of answers is rounded, the first time without chance."""
 
-EARLY, EARLY_STEPS = 0.003, 4
+EARLY, EARLY_STEPS = 0.004, 4
 """Relative rise of the bound that is foretold, and that so many steps brought, at which the mix by
-then is worth an answer: it is some tenths of a percent worse than those of the last prices."""
+then is worth an answer; so it is again at half of that, and so on."""
 
 PRICES_TIME = 0.5
 """Share of a time limit after which prices are good enough."""
@@ -89,7 +89,7 @@ class Search:
         self._record = Record(program, options.gap, clock)
         self._priced = Priced(Parts.of(program), self._record, None)
         self._null = np.inf
-        self._has_early = False
+        self._early = EARLY
         self._heard: FloatArray | None = None
 
     def run(self) -> Solution:
@@ -149,7 +149,7 @@ class Search:
     def _begin_early(self) -> None:
         """Let the partner begin before the prices are final, where the program is small."""
         is_small = len(self._priced.parts.decided) <= AT_ONCE
-        if self._is_beside and is_small and not self._is_over():
+        if self._is_beside and is_small and self._record.partner is None and not self._is_over():
             self._record.partner = self._new_partner(None)
 
     def _begin_from_prices(self) -> Partner:
@@ -207,8 +207,8 @@ class Search:
             self._priced.keep(dual.last.answers)
             record.prove(dual.best.bound)
             self._clock.report(record.objective, record.bound, f"prices {dual.evaluations}")
-            if not self._has_early and dual.rise(EARLY_STEPS) <= EARLY:
-                self._has_early = True
+            if dual.rise(EARLY_STEPS) <= self._early:
+                self._early /= 2.0
                 self._round(None, "early")
                 self._begin_early()
         record.prove(dual.best.bound)
