@@ -146,18 +146,20 @@ class Dual:
         """Tell whether better prices may prove more than `bound`, by the answers so far."""
         return not self._is_inside or self._master.bound > bound
 
-    def rounded(self, rng: np.random.Generator | None) -> FloatArray:
+    def rounded(self, short: float, rng: np.random.Generator | None) -> FloatArray:
         """Return what agents decide, (k,), each by one of its answers in the best mix.
 
-        With `rng` in an order by chance; before there is any mix, what they answer to the best
-        prices.
+        Before there is any mix, what they answer to the best prices. For `short` and `rng`, see
+        `one_answer_each`.
         """
         master, parts = self._master, self.parts
         n = len(master.share)
         if not n:
             return np.asarray(self.best.answers.x[parts.decided])
         weight = parts.typical(self.best.prices)
-        taken = one_answer_each(master.share, master.agent[:n], master.activity(n), weight, rng)
+        taken = one_answer_each(
+            master.share, master.agent[:n], master.activity(n), weight, short, rng
+        )
         owner = parts.agents.owner[parts.decided]
         answers = np.array(master.answer)
         return np.asarray(answers[master.batch[taken][owner], np.arange(len(owner))])

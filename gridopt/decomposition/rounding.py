@@ -10,9 +10,6 @@ import numpy as np
 
 from gridopt.arrays import FloatArray, IntArray
 
-SHORT = 100.0
-"""How many times what is short counts as much as what is too much: dispatch can always do less."""
-
 NONE = 1e-6
 """Share of a mix that is none."""
 
@@ -22,6 +19,7 @@ def one_answer_each(
     agent: IntArray,
     activity: FloatArray,
     weight: FloatArray,
+    short: float,
     rng: np.random.Generator | None,
 ) -> IntArray:
     """Return the column that each agent takes, (K,).
@@ -36,6 +34,8 @@ def one_answer_each(
         What it adds to each row: positive brings what may be short.
     weight : array, (m,)
         What a unit of each row is worth.
+    short : float
+        How many times what is short counts as much as what is too much.
     rng : numpy.random.Generator or None
         Draws the order of the agents that are undecided; without it, the surest come first.
     """
@@ -53,7 +53,7 @@ def one_answer_each(
         own = order[ends[g] : ends[g + 1]]
         goal = left + activity[:, own] @ share[own]
         off = goal[:, np.newaxis] - activity[:, own]
-        cost = weight @ (np.where(off > 0.0, SHORT, 1.0) * off**2)
+        cost = weight @ (np.where(off > 0.0, short, 1.0) * off**2)
         taken[g] = own[np.argmin(cost)]
         left = goal - activity[:, taken[g]]
     return taken

@@ -42,6 +42,10 @@ UPLIFTS = (0.0, 0.0025, 0.005, 0.01, 0.02)
 ROUNDINGS = 5
 """Times that the best mix of answers is rounded, the first time without chance."""
 
+SHORT, SHORT_EARLY = 10.0, 100.0
+"""In roundings, how many times what is short counts as much as what is too much: dispatch can
+always do less. More is needed before the end of the prices, where there is no time for repair."""
+
 EARLY, EARLY_STEPS = 0.004, 4
 """Relative rise of the bound that is foretold, and that so many steps brought, at which the mix by
 then is worth an answer; so it is again at half of that, and so on."""
@@ -209,7 +213,7 @@ class Search:
             self._clock.report(record.objective, record.bound, f"prices {dual.evaluations}")
             if dual.rise(EARLY_STEPS) <= self._early:
                 self._early /= 2.0
-                self._round(None, "early")
+                self._round(SHORT_EARLY, None, "early")
                 self._begin_early()
         record.prove(dual.best.bound)
 
@@ -227,15 +231,15 @@ class Search:
         for number in range(ROUNDINGS):
             if self._is_over():
                 break
-            self._round(self._rng if number else None, "rounding")
+            self._round(SHORT, self._rng if number else None, "rounding")
         if priced.dispatch.best is not None:
             self._null = priced.dispatch.best.objective
         record.count("null_s")
 
-    def _round(self, rng: np.random.Generator | None, stage: str) -> None:
-        """Dispatch the best mix of answers, rounded, by chance where there is `rng`."""
+    def _round(self, short: float, rng: np.random.Generator | None, stage: str) -> None:
+        """Dispatch the best mix of answers, rounded."""
         priced = self._priced
-        rounded = priced.dual.rounded(rng)
+        rounded = priced.dual.rounded(short, rng)
         found = priced.take(np.rint(rounded).astype(np.int64), stage)
         if found is not None and not np.isfinite(found.objective):
             priced.mend(found, f"{stage}, repaired")
