@@ -88,7 +88,7 @@ class StartupCost:
     def at_each(self, off_h: FloatArray) -> FloatArray:
         """Return the cost of a start after each of these hours off, (n,)."""
         reached = (np.array(self.lag_h) <= off_h[:, np.newaxis]).sum(axis=1)
-        return np.array(self.cost)[np.maximum(reached - 1, 0)]
+        return np.asarray(np.array(self.cost)[np.maximum(reached - 1, 0)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -175,7 +175,7 @@ class ThermalAgents(Agents):
         n, mw, cost, rise = _segments(study)
         held = (reserve > 0.0).any(axis=2).sum(axis=0)
         no_offer_binds = (reserve == 0.0) | (reserve >= np.minimum(width, up + down)[:, np.newaxis])
-        off = np.arange(T + 1) * h
+        off: FloatArray = np.arange(T + 1, dtype=np.float64) * h
         status = units.initial_status_h
         return UnitRules(
             must_be_on=reach.must_be_on,

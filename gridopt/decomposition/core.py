@@ -10,6 +10,13 @@ b_i Δ + ½ κ_i Δ² the second-order cost of what all the others must bring in
 penalty, but the curvature of what they ask for it. Minimum times, starts and all other rules of an
 agent are inside its schedules. Schedules with d_k above the gap cannot be part of anything better,
 as long as π are the prices that prove the bound.
+
+That is where the energy begins. A choice that is dispatched tells what it really costs, and the
+energy is changed by as little as makes it right there (Kaczmarz 1937, "Angenäherte Auflösung von
+Systemen linearer Gleichungen"): exact for one schedule, and for a pair of known ones. To sample a
+model, evaluate its best samples and learn from them is black-box optimization by annealing: Kitai
+et al. 2020, "Designing metamaterials with quantum annealing and factorization machines",
+doi 10.1103/PhysRevResearch.2.013319.
 """
 
 from __future__ import annotations
@@ -38,6 +45,12 @@ FIT_POINTS = 41
 NO_EXTREME = 3.0
 """Highest price of an answer that counts, in typical prices."""
 
+OF_ONE = 8
+"""Schedules of one agent in a core, at most: others of an agent are of less use than of others."""
+
+LEFT = 0.01
+"""Of an energy that was measured: how much it is open to be changed by what is measured later."""
+
 
 @dataclass(frozen=True, eq=False)
 class Core:
@@ -51,18 +64,24 @@ class Core:
     agent : array of int, (n,)
         Of each schedule.
     schedules : list of array of int, (n,)
-    cost : array, (n,)
-        Linear part of the energy.
-    coupling : array, (n, n)
-        Symmetric; z'·coupling·z / 2 is the quadratic part.
+    linear : array, (n,)
+        Energy of each schedule alone.
+    pairs : array, (n, n)
+        Symmetric; what two schedules of different agents cost more together. 0 of one agent.
+    doubt : array, (n, n)
+        How much each of these, `linear` on the diagonal, is open to be changed.
+    brings : array, (n, m)
+        What each schedule adds to the tying rows.
     """
 
     pool: Pool
     base: Decisions
     agent: IntArray
     schedules: list[Decisions]
-    cost: FloatArray
-    coupling: FloatArray
+    linear: FloatArray
+    pairs: FloatArray
+    doubt: FloatArray
+    brings: FloatArray
 
     def __len__(self) -> int:
         return len(self.agent)
@@ -73,9 +92,76 @@ class Core:
             self,
             agent=self.agent[:n],
             schedules=self.schedules[:n],
-            cost=self.cost[:n],
-            coupling=self.coupling[:n, :n],
+            linear=self.linear[:n],
+            pairs=self.pairs[:n, :n],
+            doubt=self.doubt[:n, :n],
+            brings=self.brings[:n],
         )
+
+    def energy(self, chosen: IntArray) -> float:
+        """Return E(z) of some schedules of different agents."""
+        inside = self.pairs[np.ix_(chosen, chosen)]
+        return float(self.linear[chosen].sum() + inside.sum() / 2.0)
+
+    def corrected(self, chosen: IntArray, cost: float) -> Core:
+        """Return the core whose energy of some schedules is `cost`, what they come to."""
+        block = np.ix_(chosen, chosen)
+        doubt = self.doubt[block]
+        step = doubt * (cost - self.energy(chosen)) / np.triu(doubt).sum()
+        linear, pairs, left = self.linear.copy(), self.pairs.copy(), self.doubt.copy()
+        linear[chosen] += np.diag(step)
+        pairs[block] += step - np.diag(np.diag(step))
+        if len(chosen) <= 2:
+            first, last = chosen[0], chosen[-1]
+            left[first, last] = left[last, first] = LEFT
+        return replace(self, linear=linear, pairs=pairs, doubt=left)
+
+    def shifted(self, before: FloatArray) -> Core:
+        """Return the core in which what was not measured is off as what was is in the median.
+
+        Parameters
+        ----------
+        before : array, (n,)
+            Energies of single schedules before any was measured.
+        """
+        measured = np.diag(self.doubt) < 1.0
+        if not measured.any():
+            return self
+        shift = float(np.median((self.linear - before)[measured]))
+        return replace(self, linear=np.where(measured, self.linear, self.linear + shift))
+
+    def with_scarcity(self, missed: FloatArray, worth: FloatArray) -> Core:
+        """Return the core in which schedules that miss something alone need others that bring it.
+
+        Others save them what they bring of it. With u_i what schedule i takes from a row, any other
+        pair costs κ u_i u_j there, so that what two bring does not count twice.
+
+        Parameters
+        ----------
+        missed : array, (n, m)
+            What each schedule misses alone, as far as it was measured.
+        worth : array, (n, m)
+            What that is worth.
+        """
+        size = np.abs(missed)
+        scarce = size.any(axis=0)
+        size, worth = size[:, scarce], worth[:, scarce]
+        square = (size**2).sum(axis=0)
+        usual = square / size.sum(axis=0)
+        sign = np.sign(missed.sum(axis=0))[scarce]
+        brings = np.maximum(self.brings[:, scarce] * sign, 0.0)
+        lacks = size > 0.0
+        takes = np.where(lacks, size, -np.minimum(brings, usual))
+        rise = worth.sum(axis=0) / square
+        each = np.divide(worth, size, out=np.zeros_like(worth), where=lacks)
+        more = np.zeros_like(self.pairs)
+        for r in range(len(usual)):
+            of_both = rise[r] * np.outer(takes[:, r], takes[:, r])
+            saved = each[:, r, np.newaxis] * np.minimum(size[:, r, np.newaxis], brings[:, r])
+            one = lacks[:, r, np.newaxis] & ~lacks[:, r]
+            more += np.where(one, -saved, np.where(one.T, -saved.T, of_both))
+        same = self.agent[:, np.newaxis] == self.agent
+        return replace(self, pairs=self.pairs + np.where(same, 0.0, more))
 
     def qubo(self, native: bool) -> Qubo:
         """Return the QUBO of the schedules.
@@ -87,33 +173,38 @@ class Core:
             one it has (the last bits) are one of many; otherwise a pair of one agent's schedules
             costs more than both can save.
         """
-        n = len(self)
-        square = np.diag(self.coupling) / 2.0
-        linear = self.cost + square
-        same = self.agent[:, np.newaxis] == self.agent
-        apart = np.where(same, 0.0, self.coupling)
+        n, linear, pairs = len(self), self.linear, self.pairs
         if native:
             agents = np.unique(self.agent)
             Q = np.zeros((n + len(agents), n + len(agents)))
-            Q[:n, :n] = np.triu(apart, 1) + np.diag(linear)
+            Q[:n, :n] = np.triu(pairs, 1) + np.diag(linear)
             groups = [
                 Cardinality(np.append(np.flatnonzero(self.agent == g), n + i), 1)
                 for i, g in enumerate(agents)
             ]
             return replace(Qubo.of(Q), structure=Structure(tuple(groups)))
-        saves = np.maximum(-linear - np.minimum(apart, 0.0).sum(axis=1), 0.0)
-        pair = np.minimum(saves[:, np.newaxis], saves) + np.abs(linear).max(initial=1.0) * 1e-3
-        return Qubo.of(np.triu(np.where(same, pair, apart), 1) + np.diag(linear))
+        saves = np.maximum(-linear - np.minimum(pairs, 0.0).sum(axis=1), 0.0)
+        penalty = np.minimum(saves[:, np.newaxis], saves) + np.abs(linear).max(initial=1.0) * 1e-3
+        same = self.agent[:, np.newaxis] == self.agent
+        return Qubo.of(np.triu(np.where(same, penalty, pairs), 1) + np.diag(linear))
 
-    def decisions(self, bits: BitArray) -> Decisions:
-        """Return the decisions of a sample; of several schedules of an agent, the cheapest."""
-        found, taken = self.base.copy(), set[int]()
-        chosen = np.flatnonzero(bits[: len(self)])
-        for k in map(int, chosen[np.argsort(self.cost[chosen], kind="stable")]):
-            agent = int(self.agent[k])
-            if agent not in taken:
-                taken.add(agent)
-                found[self.pool.place[agent]] = self.schedules[k]
+    def chosen(self, bits: BitArray, most: int) -> IntArray:
+        """Return schedules of a sample, of different agents, so many at most.
+
+        One after the other the one that brings the energy down most, or up least.
+        """
+        left, more, found = np.flatnonzero(bits[: len(self)]), self.linear, list[int]()
+        while len(left) and len(found) < most:
+            found.append(int(left[np.argmin(more[left])]))
+            more = more + self.pairs[found[-1]]
+            left = left[self.agent[left] != self.agent[found[-1]]]
+        return np.sort(np.array(found, dtype=np.int64))
+
+    def decisions(self, chosen: IntArray) -> Decisions:
+        """Return the decisions with some schedules of different agents."""
+        found = self.base.copy()
+        for k in map(int, chosen):
+            found[self.pool.place[int(self.agent[k])]] = self.schedules[k]
         return found
 
 
@@ -132,8 +223,6 @@ def core(
     dual: FloatArray,
     most_cost: float,
     most: int,
-    stiffness: float,
-    extra: FloatArray,
     is_over: Callable[[], bool],
 ) -> Core:
     """Return the core near an answer.
@@ -149,10 +238,6 @@ def core(
         Cost, at these prices, above which a schedule is left out.
     most : int
         Number of schedules, at most.
-    stiffness : float
-        Factor on the curvature.
-    extra : array, (m,)
-        What bringing more in each tying row costs beyond the curvature, where it proved scarce.
     is_over : callable
         Asked on the way: whether to take no more schedules into account.
     """
@@ -165,17 +250,31 @@ def core(
     agent, schedules, cost, brings = _candidates(
         parts, pool, near.decisions, prices, dual, most_cost, is_over
     )
-    kept = np.argsort(cost, kind="stable")[:most]
+    kept = _kept(agent, cost, most)
     agent, cost, brings = agent[kept], cost[kept], brings[kept]
     curve = _curvature(parts, pool.x(near.decisions), prices, typical, brings)
+    coupling = (brings * curve.rise) @ brings.T
+    same = agent[:, np.newaxis] == agent
     return Core(
         pool,
         near.decisions,
         agent,
         [schedules[k] for k in kept],
-        cost - brings @ (curve.slope + extra),
-        stiffness * (brings * curve.rise) @ brings.T,
+        cost - brings @ curve.slope + np.diag(coupling) / 2.0,
+        np.where(same, 0.0, coupling),
+        np.where(same & ~np.eye(len(agent), dtype=np.bool_), 0.0, 1.0),
+        brings,
     )
+
+
+def _kept(agent: IntArray, cost: FloatArray, most: int) -> IntArray:
+    """Return the cheapest schedules, so many at most, and of one agent at most `OF_ONE`."""
+    order = np.argsort(cost, kind="stable")
+    by_agent = order[np.argsort(agent[order], kind="stable")]
+    first = np.searchsorted(agent[by_agent], agent[by_agent])
+    is_in = np.zeros(len(cost), dtype=np.bool_)
+    is_in[by_agent[np.arange(len(cost)) - first < OF_ONE]] = True
+    return order[is_in[order]][:most]
 
 
 def _candidates(

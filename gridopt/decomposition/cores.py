@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gridopt.arrays import IntArray
 from gridopt.decomposition.core import Core, core
 from gridopt.decomposition.dispatch import Dispatched
 from gridopt.decomposition.priced import Priced
@@ -14,17 +15,32 @@ from gridopt.errors import TooLargeError
 from gridopt.sampling.qubo_solver import QuboSolver
 from gridopt.sampling.samples import Deadline, Samples
 
-SHORT = 2.0
-"""Of samples that miss something: what a unit of it counts, in typical prices."""
+SHORT = 30.0
+"""What a unit costs that several schedules miss together, in typical prices: more than any agent
+asks for it."""
 
-READS = 16
-"""Of a core, where the sampler has no number of its own."""
+MARGIN = 0.1
+"""By how much more than it saves a schedule costs that misses something alone: enough to be left
+alone, and little, so that what others save it is not overrated."""
 
-SCORED = 8
-"""Samples that are dispatched, of one core."""
+READS, SWEEPS = 16, 1000
+"""Of a core, where the sampler has no numbers of its own."""
 
-REPAIRED = 1
-"""Of those that miss something, how many are repaired."""
+ROUNDS = 8
+"""Times that a core is sampled, at most, each time corrected by what the samples before came to."""
+
+WORK = 600_000
+"""Dispatches of a core: so many that their number times that of the decisions is this, at most."""
+
+ALONE, MOST_ALONE = 0.4, 64
+"""Share of them that goes to single schedules, before the core is sampled; and most in number."""
+
+DISPATCHED, REPAIRED = 8, 4
+"""Samples that are dispatched in a round; of those that miss something, how many are repaired."""
+
+RADIUS, MOST_RADIUS = 4, 64
+"""Changes of a sample that are taken, at least and at most: twice as many after a round with a
+better answer, half as many after one without."""
 
 PRICE_NOISE = (0.0, 0.02, 0.05, 0.1)
 """Relative noise of the prices at which agents are asked for more schedules."""
@@ -32,15 +48,8 @@ PRICE_NOISE = (0.0, 0.02, 0.05, 0.1)
 STALL = 20
 """Cores in a row without a better answer after which there are no more."""
 
-RAISE, DECAY, MOST_EXTRA = 0.1, 0.97, 10.0
-"""Of the extra cost of a row, in typical prices: rise with a sample that misses most there, decay
-with one that does not, and most."""
-
 COUNTED = ("circuits", "evaluations")
 """Of what samplers record: what is summed over all cores."""
-
-SOFTER, STIFFER = 0.5, 2.0
-"""Most change of the stiffness from one core to the next."""
 
 
 class Cores:
@@ -59,7 +68,7 @@ class Cores:
         self, priced: Priced, sampler: QuboSolver, most: int, rng: np.random.Generator
     ) -> None:
         self._priced, self._sampler, self._most, self._rng = priced, sampler, most, rng
-        self._number, self._in_vain, self._stiffness = 0, 0, 1.0
+        self._number, self._in_vain = 0, 0
         self._native = "cardinality" in sampler.native
 
     @property
@@ -68,27 +77,43 @@ class Cores:
         return self._in_vain >= STALL
 
     def step(self, best: Dispatched) -> None:
-        """Sample a core near `best`."""
+        """Sample a core near `best`, and again with what its samples taught."""
         priced, record = self._priced, self._priced.record
         self._ask_for_more(best)
         around = self._fitting(
             core(
                 *(priced.parts, priced.pool, best, priced.prices, priced.room),
-                *(self._most, self._stiffness, priced.extra, record.is_over),
+                *(self._most, record.is_over),
             )
         )
         record.count("core_s")
         if len(around):
-            samples = self._sampled(around)
-            record.count("sample_s")
-            ratios = self._score(around, samples, best)
-            record.count("dispatch_s")
-            if ratios:
-                self._stiffness *= min(max(float(np.median(ratios)), SOFTER), STIFFER)
+            self._choose(around, best)
         most = max(len(around), int(record.details.get("core_bits", 0)))
         record.details |= {"cores": self._number + 1, "core_bits": most}
         self._number += 1
         self._in_vain = 0 if priced.dispatch.best is not best else self._in_vain + 1
+
+    def _choose(self, around: Core, best: Dispatched) -> None:
+        """Dispatch schedules alone, then samples, and correct the core by what they come to."""
+        record, dispatch = self._priced.record, self._priced.dispatch
+        n_dispatches = max(WORK // max(len(self._priced.pool.columns), 1), 2)
+        end = dispatch.calls + n_dispatches
+        around = self._measured(around, min(int(ALONE * n_dispatches), MOST_ALONE), best)
+        radius = RADIUS
+        for number in range(ROUNDS):
+            record.count("dispatch_s")
+            if record.is_over() or dispatch.calls >= end:
+                break
+            samples = self._sampled(around, number)
+            record.count("sample_s")
+            known = dispatch.best
+            around, n_new = self._tried(around, samples, radius, best)
+            if not n_new:
+                break
+            factor = 0.5 if dispatch.best is known else 2.0
+            radius = min(max(int(radius * factor), RADIUS), MOST_RADIUS)
+        record.count("dispatch_s")
 
     def _ask_for_more(self, best: Dispatched) -> None:
         """Ask agents for schedules at the answer's prices and at prices near those of the bound."""
@@ -140,12 +165,13 @@ class Cores:
                 around = around.first(len(around) * 3 // 4)
         return around
 
-    def _sampled(self, around: Core) -> Samples:
+    def _sampled(self, around: Core, number: int) -> Samples:
         record, sampler = self._priced.record, self._sampler
         qubo = around.qubo(self._native)
-        changes: dict[str, Any] = {"seed": (sampler.seed + self._number) % 2**31}
-        if getattr(sampler, "reads", 0) is None:
-            changes["reads"] = READS  # chosen by the clock, they would not be repeatable
+        seed = sampler.seed + ROUNDS * self._number + number
+        changes: dict[str, Any] = {"seed": seed % 2**31}
+        usual = {"reads": READS, "sweeps": SWEEPS}  # by the clock, they would not be repeatable
+        changes |= {name: n for name, n in usual.items() if getattr(sampler, name, 0) is None}
         seeded = replace(sampler, **changes)  # type: ignore[type-var]
         deadline = Deadline.after(record.clock.left_s())
         bits = [np.zeros((0, qubo.n_bits), dtype=np.uint8)]
@@ -161,43 +187,69 @@ class Cores:
         record.add("samples", len(whole))
         return Samples.of(qubo, whole)
 
-    def _score(self, around: Core, samples: Samples, best: Dispatched) -> list[float]:
-        """Dispatch the best samples; return by what factor each one's curvature was too low."""
-        priced = self._priced
-        bits, energies, _ = samples.distinct()
-        ratios: list[float] = []
+    def _measured(self, around: Core, n: int, best: Dispatched) -> Core:
+        """Dispatch schedules alone, n new ones; return the core corrected by what they come to.
+
+        What the others save those that miss something is part of it from here on.
+        """
+        priced, first = self._priced, around.linear
+        missed, worth = np.zeros_like(around.brings), np.zeros_like(around.brings)
         missing: list[tuple[float, int, Dispatched]] = []
-        scored = 0
-        for row, energy in zip(bits, energies, strict=True):
-            if scored == SCORED or priced.record.is_over():
+        n_new = 0
+        for k in map(int, np.argsort(first, kind="stable")):
+            if n_new == n:
                 break
-            sampled = around.decisions(row)
-            decisions = priced.settled(sampled)
-            is_new = priced.dispatch.known(decisions) is None
-            found = priced.take(decisions, "core")
+            alone = np.array([k])
+            found, is_told, is_new = self._dispatched(around, alone)
             if found is None:
                 break
-            self._learn(found)
-            if not is_new:
-                continue
-            scored += 1
-            if np.isfinite(found.objective):
-                z = row[: len(around)].astype(np.float64)
-                linear, curved = float(around.cost @ z), float(z @ around.coupling @ z) / 2.0
-                if curved > 0.0 and np.array_equal(decisions, sampled):
-                    ratios.append((found.objective - best.objective - linear) / curved)
-            else:
-                short = SHORT * float(priced.typical @ np.abs(found.missed))
-                missing.append((float(energy) + short, scored, found))
-        for _, _, found in sorted(missing)[:REPAIRED]:
-            priced.mend(found, "core, repaired")
-        return ratios
+            n_new += is_new
+            cost = found.usual_cost(priced.typical) - best.objective
+            worths = priced.typical * np.abs(found.missed)
+            if worths.any():
+                missing.append((cost, k, found))
+                saved, cost = -cost, MARGIN * max(-cost, 0.0)
+                missed[k], worth[k] = found.missed, (saved + cost) / worths.sum() * worths
+            if is_told:
+                around = around.corrected(alone, cost)
+        self._mend(missing)
+        return around.shifted(first).with_scarcity(missed, worth)
 
-    def _learn(self, found: Dispatched) -> None:
-        """Raise what rows cost that a sample misses; lower a little what it does not."""
+    def _tried(
+        self, around: Core, samples: Samples, radius: int, best: Dispatched
+    ) -> tuple[Core, int]:
+        """Dispatch what is new of the best samples; return the core corrected by that, and number.
+
+        Of each sample `radius` changes are taken, at most.
+        """
         priced = self._priced
-        missed, typical, extra = found.missed, priced.typical, priced.extra
-        worth = typical * missed
-        step = RAISE * typical * worth / max(float(np.abs(worth).max(initial=0.0)), 1e-9)
-        moved = np.where(missed == 0.0, DECAY * extra, extra + step)
-        priced.extra = np.clip(moved, -MOST_EXTRA * typical, MOST_EXTRA * typical)
+        chosen = (around.chosen(row, radius) for row in samples.distinct()[0])
+        choices = {tuple(each): each for each in chosen if len(each)}
+        missing: list[tuple[float, int, Dispatched]] = []
+        n_new = 0
+        for choice in choices.values():
+            if n_new == DISPATCHED or priced.record.is_over():
+                break
+            found, is_told, is_new = self._dispatched(around, choice)
+            if found is None:
+                break
+            n_new += is_new
+            short = SHORT * float(priced.typical @ np.abs(found.missed))
+            cost = found.usual_cost(priced.typical) - best.objective + short
+            if is_told:
+                around = around.corrected(choice, cost)
+            if is_new and short:
+                missing.append((cost, n_new, found))
+        self._mend(missing)
+        return around, n_new
+
+    def _dispatched(self, around: Core, chosen: IntArray) -> tuple[Dispatched | None, bool, bool]:
+        """Return what schedules come to, whether as they are, and whether that is new."""
+        decisions = around.decisions(chosen)
+        settled = self._priced.settled(decisions)
+        is_new = self._priced.dispatch.known(settled) is None
+        return self._priced.take(settled, "core"), np.array_equal(settled, decisions), is_new
+
+    def _mend(self, missing: list[tuple[float, int, Dispatched]]) -> None:
+        for _, _, found in sorted(missing)[:REPAIRED]:
+            self._priced.mend(found, "core, repaired")

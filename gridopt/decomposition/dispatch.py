@@ -54,6 +54,10 @@ class Dispatched:
     prices: FloatArray
     missed: FloatArray
 
+    def usual_cost(self, typical: FloatArray) -> float:
+        """Return the objective without what is paid for what is missed, at typical prices, (m,)."""
+        return self.penalized - MISSING * float(typical @ np.abs(self.missed))
+
 
 class Dispatch:
     """Dispatches decisions, each set of them once.

@@ -242,9 +242,7 @@ class Master:
         self._highs = HighsModel(self._model, clock, stage="prices")
         # new columns and prices of the box leave the last answer feasible, which primal simplex
         # goes on from; what it perturbs costs it as many steps again
-        self._highs.set(
-            simplex_strategy=PRIMAL, primal_simplex_bound_perturbation_multiplier=0.0
-        )
+        self._highs.set(simplex_strategy=PRIMAL, primal_simplex_bound_perturbation_multiplier=0.0)
         m, n = len(parts.ties), len(parts.nobodys)
         self._sides = n + np.arange(2 * m)
         self._decided = parts.decided

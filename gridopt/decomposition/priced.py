@@ -39,8 +39,6 @@ class Priced:
     dispatch : Dispatch
     typical : array, (m,)
         What a unit of each tying row is usually worth.
-    extra : array, (m,)
-        What bringing more in each tying row costs beyond its price, where that proved scarce.
     """
 
     def __init__(
@@ -55,7 +53,6 @@ class Priced:
         self.dual = Dual(parts, record.clock, prices, before)
         self.typical = parts.typical(self.dual.best.prices)
         self.dispatch = Dispatch(parts, self.pool, self.typical, record.clock)
-        self.extra = np.zeros(len(parts.ties))
         self._offered: Dispatched | None = None
         self._repair = Repair(parts, self.pool, self.dispatch, self.typical)
 
@@ -90,7 +87,7 @@ class Priced:
 
     def settled(self, decisions: Decisions) -> Decisions:
         """Return decisions that keep the rows of decisions alone, as far as they can."""
-        return self._repair.settled(decisions, self.prices + self.extra)
+        return self._repair.settled(decisions, self.prices)
 
     def take(self, decisions: Decisions, stage: str) -> Dispatched | None:
         """Dispatch decisions, and keep the answer if it is better; None where time is over.
@@ -112,7 +109,7 @@ class Priced:
 
     def mend(self, found: Dispatched, stage: str) -> None:
         """Repair what misses something, and keep the answer if it is better."""
-        self._repair(found, self.prices + self.extra)
+        self._repair(found, self.prices)
         self._offer_best(stage)
 
     def _offer_best(self, stage: str) -> None:
