@@ -48,9 +48,6 @@ NO_EXTREME = 3.0
 OF_ONE = 8
 """Schedules of one agent in a core, at most: others of an agent are of less use than of others."""
 
-LEFT = 0.01
-"""Of an energy that was measured: how much it is open to be changed by what is measured later."""
-
 
 @dataclass(frozen=True, eq=False)
 class Core:
@@ -107,13 +104,15 @@ class Core:
         """Return the core whose energy of some schedules is `cost`, what they come to."""
         block = np.ix_(chosen, chosen)
         doubt = self.doubt[block]
+        if not doubt.any():  # all is measured: what is left lies in what more than two do together
+            doubt = np.ones_like(doubt) if len(chosen) == 1 else 1.0 - np.eye(len(chosen))
         step = doubt * (cost - self.energy(chosen)) / np.triu(doubt).sum()
         linear, pairs, left = self.linear.copy(), self.pairs.copy(), self.doubt.copy()
         linear[chosen] += np.diag(step)
         pairs[block] += step - np.diag(np.diag(step))
         if len(chosen) <= 2:
             first, last = chosen[0], chosen[-1]
-            left[first, last] = left[last, first] = LEFT
+            left[first, last] = left[last, first] = 0.0
         return replace(self, linear=linear, pairs=pairs, doubt=left)
 
     def shifted(self, before: FloatArray) -> Core:

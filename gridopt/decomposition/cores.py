@@ -23,7 +23,7 @@ MARGIN = 0.1
 """By how much more than it saves a schedule costs that misses something alone: enough to be left
 alone, and little, so that what others save it is not overrated."""
 
-READS, SWEEPS = 16, 1000
+READS, SWEEPS = 16, 100
 """Of a core, where the sampler has no numbers of its own."""
 
 ROUNDS = 8
@@ -204,7 +204,7 @@ class Cores:
             if found is None:
                 break
             n_new += is_new
-            cost = found.usual_cost(priced.typical) - best.objective
+            cost = found.usual_cost(priced.typical) - best.usual_cost(priced.typical)
             worths = priced.typical * np.abs(found.missed)
             if worths.any():
                 missing.append((cost, k, found))
@@ -235,7 +235,7 @@ class Cores:
                 break
             n_new += is_new
             short = SHORT * float(priced.typical @ np.abs(found.missed))
-            cost = found.usual_cost(priced.typical) - best.objective + short
+            cost = found.usual_cost(priced.typical) - best.usual_cost(priced.typical) + short
             if is_told:
                 around = around.corrected(choice, cost)
             if is_new and short:

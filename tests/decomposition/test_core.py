@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from dataclasses import replace
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -48,9 +49,7 @@ def prepared(make_study: MakeStudy) -> Prepared:
 def core_of(prepared: Prepared) -> Core:
     near = prepared.dispatch(prepared.all_on())
     assert near is not None
-    none = np.zeros(len(prepared.parts.ties))
-    prices = prepared.dual.best.prices
-    given = (near, prices, 1e9, 12, 1.0, none, lambda: False)
+    given = (near, prepared.dual.best.prices, 1e9, 12, lambda: False)
     return core(prepared.parts, prepared.pool, *given)
 
 
@@ -63,7 +62,7 @@ def test_both_forms_have_the_same_ground_state(prepared: Prepared) -> None:
     agents = np.unique(found.agent)
     count = np.array([(states[:, found.agent == g]).sum(axis=1) for g in agents]).T
     one_each = np.asarray((count <= 1).all(axis=1))
-    energy = states @ found.cost + 0.5 * np.einsum("ri,ij,rj->r", states, found.coupling, states)
+    energy = states @ found.linear + 0.5 * np.einsum("ri,ij,rj->r", states, found.pairs, states)
     assert penalized.energy(states[one_each]) == pytest.approx(energy[one_each])
     whole = np.hstack([states[one_each], 1 - count[one_each]])
     assert native.energy(whole) == pytest.approx(energy[one_each])
@@ -76,13 +75,72 @@ def test_both_forms_have_the_same_ground_state(prepared: Prepared) -> None:
 
 def test_a_sample_names_one_schedule_of_each_agent(prepared: Prepared) -> None:
     found = core_of(prepared)
-    nothing = found.decisions(np.zeros(len(found), dtype=np.uint8))
-    assert np.array_equal(nothing, prepared.all_on())
-    every = found.decisions(np.ones(len(found), dtype=np.uint8))
-    for g in np.unique(found.agent):
-        own = np.flatnonzero(found.agent == g)
-        cheapest = own[np.argmin(found.cost[own])]
-        assert np.array_equal(every[prepared.pool.place[g]], found.schedules[cheapest])
+    n = len(found)
+    nothing = found.chosen(np.zeros(n, dtype=np.uint8), n)
+    assert np.array_equal(found.decisions(nothing), prepared.all_on())
+    every = found.chosen(np.ones(n, dtype=np.uint8), n)
+    assert sorted(found.agent[every]) == np.unique(found.agent).tolist()
+    first = found.chosen(np.ones(n, dtype=np.uint8), 1)
+    assert found.linear[first] == found.linear.min()
+    decisions = found.decisions(every)
+    for k in every:
+        place = prepared.pool.place[found.agent[k]]
+        assert np.array_equal(decisions[place], found.schedules[k])
+
+
+def test_energies_learn_what_schedules_come_to(prepared: Prepared) -> None:
+    """Of two agents all choices are pairs: what was measured is exact, and so is the best."""
+    found = core_of(prepared)
+    near = prepared.dispatch(prepared.all_on())
+    assert near is not None
+    choices = [np.array([k]) for k in range(len(found))]
+    for k, other in combinations(range(len(found)), 2):
+        if found.agent[k] != found.agent[other]:
+            choices.append(np.array([k, other]))
+    cost = []
+    for chosen in choices:
+        come = prepared.dispatch(found.decisions(chosen))
+        assert come is not None
+        cost.append(come.penalized - near.penalized)
+        found = found.corrected(chosen, cost[-1])
+        assert found.energy(chosen) == pytest.approx(cost[-1])
+    assert [found.energy(chosen) for chosen in choices] == pytest.approx(cost)
+    states = np.array(list(product((0, 1), repeat=len(found))), dtype=np.uint8)
+    qubo = found.qubo(native=False)
+    lowest = qubo.energy(states).min()
+    assert lowest == pytest.approx(min(0.0, *cost))
+
+
+def test_correction_is_the_least_change_that_is_right(prepared: Prepared) -> None:
+    before = core_of(prepared)
+    pair = np.array([0, np.flatnonzero(before.agent != before.agent[0])[0]])
+    after = before.corrected(pair, before.energy(pair) + 3.0)
+    assert after.linear - before.linear == pytest.approx(
+        np.isin(np.arange(len(before)), pair).astype(np.float64)
+    )
+    more = after.pairs - before.pairs
+    assert more[pair[0], pair[1]] == pytest.approx(1.0)
+    assert np.abs(more).sum() == pytest.approx(2.0)
+
+
+def test_what_misses_something_needs_others_that_bring_it(prepared: Prepared) -> None:
+    """Two halves together, or one whole, save what a schedule misses alone, and no more."""
+    found = core_of(prepared)
+    m, agents = len(prepared.parts.ties), np.array([0, 1, 2, 3])
+    brings = np.zeros((4, m))
+    brings[:, 5] = [-12.0, 5.0, 5.0, 40.0]
+    none = np.zeros((4, 4))
+    core = replace(
+        found, agent=agents, linear=np.array([1.0, 0, 0, 0]), pairs=none, doubt=none, brings=brings
+    )
+    missed, worth = np.zeros((4, m)), np.zeros((4, m))
+    missed[0, 5], worth[0, 5] = 10.0, 100.0
+    scarce = core.with_scarcity(missed, worth)
+    assert scarce.energy(np.array([0, 1])) == pytest.approx(1.0 - 50.0)
+    assert scarce.energy(np.array([0, 3])) == pytest.approx(1.0 - 100.0)
+    assert scarce.energy(np.array([0, 1, 2])) == pytest.approx(1.0 - 100.0 + 25.0)
+    assert scarce.energy(np.array([0, 1, 3])) == pytest.approx(1.0 - 150.0 + 50.0)
+    assert scarce.energy(np.array([1])) == 0.0
 
 
 def test_linear_part_is_a_lower_bound_on_what_a_change_costs(prepared: Prepared) -> None:
