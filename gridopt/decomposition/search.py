@@ -245,7 +245,7 @@ class Search:
             priced.mend(found, f"{stage}, repaired")
 
     def _improve(self) -> None:
-        """Take windows, one of each kind, and a core in turn until all are in vain."""
+        """Take windows and cores in turn, each as long as it finds better, until all are in vain."""
         given, priced = self._options, self._priced
         ways: list[Windows | Cores] = []
         if given.windows:
@@ -254,11 +254,13 @@ class Search:
             ways.append(Cores(priced, given.sampler, given.core_bits, self._rng))
         while not all(way.is_done for way in ways):
             for way in ways:
-                self._take_up_heard()
-                if self._is_in_vain() or priced.dispatch.best is None:
-                    return
-                if not way.is_done:
-                    way.step(priced.dispatch.best)
+                before = None
+                while priced.dispatch.best is not before and not way.is_done:
+                    self._take_up_heard()
+                    if self._is_in_vain() or priced.dispatch.best is None:
+                        return
+                    before = priced.dispatch.best
+                    way.step(before)
 
     def _hear(self) -> None:
         """Keep the best answer and bound that the partner has found."""
