@@ -23,10 +23,11 @@ MARGIN = 0.1
 """By how much more than it saves a schedule costs that misses something alone: enough to be left
 alone, and little, so that what others save it is not overrated."""
 
-READS, SWEEPS = 16, 100
-"""Of a core, where the sampler has no numbers of its own."""
+READS, SWEEPS, NATIVE_SWEEPS = 16, 100, 20
+"""Of a core, where the sampler has no numbers of its own; of sweeps that keep one-of-many by
+themselves fewer do."""
 
-ROUNDS = 8
+ROUNDS = 24
 """Times that a core is sampled, at most, each time corrected by what the samples before came to."""
 
 WORK = 600_000
@@ -170,7 +171,8 @@ class Cores:
         qubo = around.qubo(self._native)
         seed = sampler.seed + ROUNDS * self._number + number
         changes: dict[str, Any] = {"seed": seed % 2**31}
-        usual = {"reads": READS, "sweeps": SWEEPS}  # by the clock, they would not be repeatable
+        sweeps = NATIVE_SWEEPS if self._native else SWEEPS
+        usual = {"reads": READS, "sweeps": sweeps}  # by the clock, they would not be repeatable
         changes |= {name: n for name, n in usual.items() if getattr(sampler, name, 0) is None}
         seeded = replace(sampler, **changes)  # type: ignore[type-var]
         deadline = Deadline.after(record.clock.left_s())
