@@ -1,4 +1,11 @@
-"""Cores, one after the other: sampled, dispatched, repaired, and learned from."""
+"""Cores, one after the other: sampled, dispatched, repaired, and learned from.
+
+Before a core is sampled its most promising schedules are dispatched, each alone, so that their
+energies are exact; what they are off in the median is added to those of the others. A schedule that
+misses something alone costs a little more than it saves, and gets back from others what they bring
+of it. Then the core is sampled again and again: of each sample some changes are taken, those that
+lower the energy most, and what they come to corrects the core.
+"""
 
 from __future__ import annotations
 

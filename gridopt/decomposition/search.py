@@ -1,17 +1,21 @@
 """The search: prices and a bound, answers at those prices, then better ones near the best.
 
 1. *Prices*: the Lagrangian dual, which proves the bound. Where the best mix of the agents' answers
-   misses rows that are not listed, they are added and priced too. Once the bound rises slowly, the
-   mix by then is rounded and dispatched: an answer long before the prices are final.
-2. *Null sampler*: what agents answer to the prices, raised a little in steps, dispatched. It has no
-   QUBO, and every sampler must add to what it finds.
+   misses rows that are not listed, they are added and priced too. Once the bound rises slowly, and
+   whenever half as slowly, the mix by then is rounded and dispatched: answers long before the
+   prices are final.
+2. *Null sampler*: the final mix, rounded in several ways, and what agents answer to the prices,
+   raised a little in steps; all dispatched. It has no QUBO, and every sampler must add to what it
+   finds.
 3. *Window*: HiGHS decides what the best mix of answers leaves open; then, near the best answer,
    what is nearly undecided.
 4. *Core*: in turn with windows, a sampler chooses among the agents' other schedules; what it
-   chooses is dispatched, repaired and kept if it is better.
+   chooses is dispatched, repaired and kept if it is better, and teaches the core for its next
+   samples.
 
-With a time limit, HiGHS also works on the whole program beside all that: from the beginning, or
-from the prices where the program is large. Without one only its relaxation counts: see `partner`.
+With a time limit, HiGHS also works on the whole program beside all that: from the first early
+answer, or from the prices where the program is large. Without one only its relaxation counts: see
+`partner`.
 """
 
 from __future__ import annotations
@@ -218,20 +222,20 @@ class Search:
         record.prove(dual.best.bound)
 
     def _answer_prices(self) -> None:
-        """Dispatch what agents answer to the prices, and their best mix, rounded."""
+        """Dispatch the best mix of answers, rounded, and what agents answer to the prices."""
         priced, record = self._priced, self._record
+        for number in range(ROUNDINGS):
+            if self._is_over():
+                break
+            self._round(SHORT, self._rng if number else None, "rounding")
+            if self._is_beside and not self._is_over():
+                self._begin_from_prices()
         for uplift in UPLIFTS:
             if self._is_over():
                 break
             found = priced.take(priced.answers((1.0 + uplift) * priced.prices), "null")
             if found is not None and priced.dispatch.best is None:
                 priced.mend(found, "null, repaired")
-            if self._is_beside and not self._is_over():
-                self._begin_from_prices()
-        for number in range(ROUNDINGS):
-            if self._is_over():
-                break
-            self._round(SHORT, self._rng if number else None, "rounding")
         if priced.dispatch.best is not None:
             self._null = priced.dispatch.best.objective
         record.count("null_s")
@@ -245,7 +249,7 @@ class Search:
             priced.mend(found, f"{stage}, repaired")
 
     def _improve(self) -> None:
-        """Take windows and cores in turn, each as long as it finds better, until all are in vain."""
+        """Take windows and cores in turn, each while it finds better, until all are in vain."""
         given, priced = self._options, self._priced
         ways: list[Windows | Cores] = []
         if given.windows:
