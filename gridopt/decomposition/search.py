@@ -258,13 +258,14 @@ class Search:
             ways.append(Cores(priced, given.sampler, given.core_bits, self._rng))
         while not all(way.is_done for way in ways):
             for way in ways:
-                before = None
-                while priced.dispatch.best is not before and not way.is_done:
+                is_better = True
+                while is_better and not way.is_done:
                     self._take_up_heard()
-                    if self._is_in_vain() or priced.dispatch.best is None:
-                        return
                     before = priced.dispatch.best
+                    if self._is_in_vain() or before is None:
+                        return
                     way.step(before)
+                    is_better = priced.dispatch.best is not before
 
     def _hear(self) -> None:
         """Keep the best answer and bound that the partner has found."""
