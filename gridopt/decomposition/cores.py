@@ -206,7 +206,7 @@ class Cores:
         missing: list[tuple[float, int, Dispatched]] = []
         n_new = 0
         for k in map(int, np.argsort(first, kind="stable")):
-            if n_new == n:
+            if n_new == n or priced.record.is_over():
                 break
             alone = np.array([k])
             found, is_told, is_new = self._dispatched(around, alone)
