@@ -124,7 +124,7 @@ def test_correction_is_the_least_change_that_is_right(prepared: Prepared) -> Non
 
 
 def test_what_misses_something_needs_others_that_bring_it(prepared: Prepared) -> None:
-    """Two halves together, or one whole, save what a schedule misses alone, and no more."""
+    """One whole saves what a schedule misses alone, two halves most of it, and none saves more."""
     found = core_of(prepared)
     m, agents = len(prepared.parts.ties), np.array([0, 1, 2, 3])
     brings = np.zeros((4, m))
