@@ -292,6 +292,11 @@ class HighsModel:
         """Nodes of the last run."""
         return max(int(self.highs.getInfo().mip_node_count), 0)
 
+    @property
+    def iterations(self) -> int:
+        """Simplex iterations of the last run."""
+        return max(int(self.highs.getInfo().simplex_iteration_count), 0)
+
     def version(self) -> str:
         """Return HiGHS's version."""
         return str(self.highs.version())

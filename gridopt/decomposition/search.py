@@ -30,7 +30,7 @@ from gridopt.decomposition.partner import Partner
 from gridopt.decomposition.parts import Parts
 from gridopt.decomposition.priced import Priced
 from gridopt.decomposition.record import BESIDE, Record
-from gridopt.decomposition.windows import KINDS, Windows
+from gridopt.decomposition.windows import TURN, Windows
 from gridopt.highs_model import Clock
 from gridopt.lazy import AddedRows
 from gridopt.program import Program
@@ -253,7 +253,7 @@ class Search:
         given, priced = self._options, self._priced
         ways: list[Windows | Cores] = []
         if given.windows:
-            ways += [Windows(priced, self._rng, given.seed)] * KINDS
+            ways += [Windows(priced, self._rng, given.seed)] * len(TURN)
         if given.sampler is not None:
             ways.append(Cores(priced, given.sampler, given.core_bits, self._rng))
         while not all(way.is_done for way in ways):

@@ -39,9 +39,16 @@ ROWS_A_ROUND = 1000
 STALL = 20
 """Windows in a row without a better answer after which there are no more."""
 
-FIRST, SHARE, WIDER = 300, 0.025, 2.0
-"""Decisions that are free in the first window at least, which share of all, and by what factor more
-once one of each kind was in vain."""
+FIRST, SHARE = 300, 0.025
+"""Decisions that are free in the first window at least, and which share of all."""
+
+WIDER = 1.5
+"""By what factor more decisions are free in the next window of a kind after an easy one, and fewer
+after a hard one."""
+
+EFFORT, EASY, HARD = 5_000, 0.5, 2.0
+"""Simplex iterations that a window is meant to take, and shares of it below and above which it is
+easy or hard. They grow, too, by that factor once one of each kind was in vain."""
 
 FINE = 0.1
 """Share of the gap that is left at which a window is done: finer takes longer than wider."""
@@ -50,13 +57,16 @@ MUCH = 0.2
 """Share of the gap that is left by which an answer of a window is better to be told of at once:
 what it leads to is still to be dispatched."""
 
-CANDIDATES = 10
+CANDIDATES = 3
 """How many times as many decisions as a window has it is chosen from."""
 
 FRACTIONAL = 1e-6
 
-KINDS = 3
-"""Kinds of windows."""
+TURN = ("nearest", "stretch", "agents", "stretch")
+"""Kinds of windows, in turn."""
+
+GOLDEN = (5.0**0.5 - 1.0) / 2.0
+"""By what share of all rows the next stretch lies further on, modulo 1: so they spread evenly."""
 
 
 def chosen(
@@ -64,8 +74,9 @@ def chosen(
     excess: FloatArray,
     room: float,
     size: int,
-    kind: int,
+    kind: str,
     rng: np.random.Generator,
+    where: float,
 ) -> IntArray:
     """Return which of the decisions that agents decide are free in a window, at most `size`.
 
@@ -77,16 +88,20 @@ def chosen(
     room : float
         Those with more are out of the question.
     size : int
-    kind : int
-        Modulo `KINDS`: the nearest, a stretch of tying rows, or some agents.
+    kind : str
+        The nearest, a stretch of tying rows, or some agents: see `TURN`.
     rng : numpy.random.Generator
+        Draws agents.
+    where : float
+        Share of the nearest that lie before the middle of a stretch.
     """
     nearest = _by_turns(parts, excess)[: size * CANDIDATES]
     nearest = nearest[excess[nearest] <= room]
-    if kind % KINDS == 1 and len(nearest):
+    if kind == "stretch" and len(nearest):
         tie = parts.first_tie[nearest]
-        nearest = nearest[np.argsort(np.abs(tie - rng.choice(tie)), kind="stable")]
-    elif kind % KINDS == 2:
+        middle = np.sort(tie)[int(where * len(tie))]
+        nearest = nearest[np.argsort(np.abs(tie - middle), kind="stable")]
+    elif kind == "agents":
         turn = rng.random(parts.n_agents)[parts.agents.owner[parts.decided[nearest]]]
         nearest = nearest[np.argsort(turn, kind="stable")]
     return nearest[:size]
@@ -139,6 +154,7 @@ class Window:
         self._highs.set(mip_max_nodes=NODES)
         self._highs.trust_presolve(True)
         self._found, self._told, self._least = found, np.inf, 0.0
+        self.effort = 0
         self._highs.on_better(self._look, lambda _: None)
 
     def _look(self, x: FloatArray) -> None:
@@ -189,6 +205,7 @@ class Window:
     def _run_from(self, held: FloatArray) -> FloatArray | None:
         self._highs.offer(self._columns, self._counts(held))
         self._highs.run(TIME)
+        self.effort = self._highs.iterations
         return self._highs.x
 
     def _counts(self, values: FloatArray) -> FloatArray:
@@ -222,8 +239,14 @@ class Windows:
         self._excess = marginals.max(axis=0) - answers.least[parts.agents.owner[parts.decided]]
         self._answered = priced.pool.decisions(answers.x)
         self._mixed = priced.dual.mixed()
-        self._size = max(FIRST, int(SHARE * len(parts.decided)))
+        self._sizes = dict.fromkeys(TURN, max(FIRST, SHARE * len(parts.decided)))
+        self._where = float(rng.random())
+        self._effort = float(EFFORT)
         self._number, self._in_vain, self._stage = 0, 0, ""
+
+    @property
+    def _kind(self) -> str:
+        return TURN[self._number % len(TURN)]
 
     def _take_up(self, decisions: FloatArray) -> None:
         self._priced.take_up(decisions, self._stage)
@@ -243,7 +266,9 @@ class Windows:
         """Return the best answer's decisions, and which are free."""
         excess = np.where(best.decisions == self._answered, self._excess, -np.inf)
         room, parts = self._priced.room, self._priced.parts
-        few = chosen(parts, excess, room, self._size, self._number, self._rng)
+        size = int(self._sizes[self._kind])
+        self._where = (self._where + GOLDEN) % 1.0
+        few = chosen(parts, excess, room, size, self._kind, self._rng, self._where)
         return best.decisions, few
 
     def step(self, best: Dispatched) -> None:
@@ -262,6 +287,7 @@ class Windows:
         found = self._window(np.rint(x[whole]), free[whole], fine, record.objective, much)
         if found is not None:
             self._take_up(found)
+        self._resize()
         self._number += 1
         record.details |= {"windows": self._number, "window": len(few)}
         record.count("window_s")
@@ -269,5 +295,15 @@ class Windows:
             self._in_vain = 0
         elif not record.is_outdone():  # which cuts a window short
             self._in_vain += 1
-        if self._number % KINDS == 0 and self._in_vain >= KINDS:
-            self._size = int(self._size * WIDER)
+        if self._number % len(TURN) == 0 and self._in_vain >= len(TURN):
+            self._effort *= WIDER
+
+    def _resize(self) -> None:
+        """Let the next window of this kind be wider after an easy one, narrower after a hard one."""
+        if self._number == 0 or self._priced.record.is_outdone():
+            return
+        effort = self._window.effort / self._effort
+        if effort < EASY:
+            self._sizes[self._kind] *= WIDER
+        elif effort > HARD:
+            self._sizes[self._kind] /= WIDER

@@ -274,7 +274,7 @@ def test_windows_have_their_share_of_each_kind_of_decision(
     parts = priced_of(drawn(make_study, make_triangle, make_modules, "both", 0)).parts
     block = np.array([parts.program.column_label(int(j)).split("[")[0] for j in parts.decided])
     excess = np.where(block == "on", np.arange(len(block)) + 1.0, 0.0)
-    few = chosen(parts, excess, np.inf, len(block) // 2, 0, np.random.default_rng(0))
+    few = chosen(parts, excess, np.inf, len(block) // 2, "nearest", np.random.default_rng(0), 0.0)
     for name in ("modules", "site", "on"):
         share = (block[few] == name).sum() / (block == name).sum()
         assert 0.3 <= share <= 0.7

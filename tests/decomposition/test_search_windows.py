@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gridopt.decomposition.parts import Parts
-from gridopt.decomposition.windows import KINDS, Window, chosen
+from gridopt.decomposition.windows import TURN, Window, chosen
 from gridopt.formulations.unit_commitment import UnitCommitment
 from gridopt.highs_model import Clock
 from gridopt.program import Program
@@ -31,16 +31,16 @@ def test_a_window_has_what_is_nearly_undecided(program: Program) -> None:
     k = len(parts.decided)
     rng = np.random.default_rng(3)
     excess = rng.permutation(k).astype(float)
-    assert set(excess[chosen(parts, excess, np.inf, 3, 0, rng)]) == {0.0, 1.0, 2.0}
-    assert len(chosen(parts, excess, 1.0, 3, 0, rng)) == 2
+    assert set(excess[chosen(parts, excess, np.inf, 3, "nearest", rng, 0.0)]) == {0.0, 1.0, 2.0}
+    assert len(chosen(parts, excess, 1.0, 3, "nearest", rng, 0.0)) == 2
     T, owner = len(DEMAND), parts.agents.owner[parts.decided]
     period = np.tile(np.arange(T), 2)
-    for kind in range(KINDS * 5):
-        few = chosen(parts, np.zeros(k), 0.0, 4, kind, rng)
+    for kind, where in product(TURN, (0.0, 0.3, 0.6, 0.999)):
+        few = chosen(parts, np.zeros(k), 0.0, 4, kind, rng, where)
         assert len(set(few)) == 4
-        assert kind % KINDS != 1 or np.ptp(period[few]) <= 3
-        assert kind % KINDS != 2 or len(set(owner[few])) == 1
-        assert not len(chosen(parts, np.ones(k), 0.5, 4, kind, rng))
+        assert kind != "stretch" or np.ptp(period[few]) <= 3
+        assert kind != "agents" or len(set(owner[few])) == 1
+        assert not len(chosen(parts, np.ones(k), 0.5, 4, kind, rng, where))
 
 
 def test_what_a_window_finds_is_the_best_there(program: Program) -> None:
