@@ -44,6 +44,9 @@ ALPHA_STEP = 0.1
 WIDER = 2.0
 """By what factor the box gets wider where its side led to a better bound."""
 
+TRUSTED = 0.3
+"""Share of the rise that the model foretold at which the box gets wider for equalities, too."""
+
 PRIMAL = 4
 """HiGHS's number of the primal simplex method."""
 
@@ -125,9 +128,10 @@ class Dual:
             self._smoothing += (MOST_SMOOTHING - self._smoothing) * ALPHA_STEP
         self.last = point
         if point.bound > self.best.bound:
+            if point.bound - self.best.bound < TRUSTED * (self._master.bound - self.best.bound):
+                # not of equalities: what all agents take part in would swing
+                at_side &= self.parts.lower != self.parts.upper
             self.best = point
-            # not of equalities: what all agents take part in would swing
-            at_side &= self.parts.lower != self.parts.upper
             self._box = np.where(at_side, WIDER * self._box, self._box)
         self._bounds.append(self.best.bound)
         return termination

@@ -1,11 +1,14 @@
 """Windows: HiGHS decides what is nearly undecided, all else held as in the best answer.
 
-A large neighborhood search: Pisinger & Ropke 2019, "Large neighborhood search",
-doi 10.1007/978-3-319-91086-4_4. Which decisions are nearly undecided is told by the agents: those
-that cost little more the other way round, at the prices that prove the bound. Of these a window has
-in turn the nearest ones, those of one stretch of tying rows (such as some hours), and those of some
-agents. The first window is around the best mix of the agents' answers, rounded, and has what is
-fractional there: Berthold 2014, "RENS: the optimal rounding", doi 10.1007/s12532-013-0060-9.
+A large neighborhood search: Pisinger & Ropke 2019, "Large neighborhood search", doi
+10.1007/978-3-319-91086-4_4. Which decisions are nearly undecided is told by the agents: those that
+cost little more the other way round, at the prices that prove the bound. Of these a window has in
+turn the nearest ones, those of one stretch of tying rows (such as some hours), and those of some
+agents. Each kind of window gets wider as long as its windows are easy: Hendel 2022, "Adaptive large
+neighborhood search for mixed integer programming", doi 10.1007/s12532-021-00209-7; what counts is
+how many steps HiGHS takes, not how long, so that the same seed gives the same windows. The first
+window is around the best mix of the agents' answers, rounded, and has what is fractional there:
+Berthold 2014, "RENS: the optimal rounding", doi 10.1007/s12532-013-0060-9.
 """
 
 from __future__ import annotations
@@ -47,8 +50,8 @@ WIDER = 1.5
 after a hard one."""
 
 EFFORT, EASY, HARD = 5_000, 0.5, 2.0
-"""Simplex iterations that a window is meant to take, and shares of it below and above which it is
-easy or hard. They grow, too, by that factor once one of each kind was in vain."""
+"""Simplex iterations that a window is meant to take, which grow by the same factor once one of each
+kind was in vain; and shares of them below which it is easy, and above which hard."""
 
 FINE = 0.1
 """Share of the gap that is left at which a window is done: finer takes longer than wider."""
@@ -66,7 +69,8 @@ TURN = ("nearest", "stretch", "agents", "stretch")
 """Kinds of windows, in turn."""
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
-"""By what share of all rows the next stretch lies further on, modulo 1: so they spread evenly."""
+"""By what share of what is nearest the next stretch lies further on, modulo 1: the sequence that
+spreads evenly however long it is."""
 
 
 def chosen(
@@ -131,6 +135,11 @@ class Window:
         Asked while a window is searched: whether to stop, as better is known elsewhere.
     found : callable, optional
         Told of decisions, (k,), that are better by a large part of the gap, while it is searched.
+
+    Attributes
+    ----------
+    effort : int
+        Simplex iterations of the last run.
     """
 
     def __init__(
@@ -299,9 +308,9 @@ class Windows:
             self._effort *= WIDER
 
     def _resize(self) -> None:
-        """Let the next window of this kind be wider after an easy one, narrower after a hard one."""
+        """Let the next window of this kind be wider or narrower."""
         if self._number == 0 or self._priced.record.is_outdone():
-            return
+            return  # around the mix it has a width of its own; outdone it was cut short
         effort = self._window.effort / self._effort
         if effort < EASY:
             self._sizes[self._kind] *= WIDER
