@@ -11,14 +11,15 @@ windows and HiGHS beside. `highs` is HiGHS on our best formulation, `highs-start
 the last answer and prices of the decomposition, until 0.1 %.
 
 `gap` is what a run certifies, `best_gap` the same answer against the best bound of all runs. The
-gaps at times, and the times to gaps, are certified ones, from the solvers' own reports.
+gaps at times, and the times to gaps, are certified ones, from the solvers' own reports. With
+`--demand 0.95` the instance has so much of its demand: other days of the same system.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,11 +99,17 @@ def method(name: str, options: dict[str, object], start: Solution | None) -> Sol
 
 
 def rows(
-    instance: str, names: Sequence[str], seconds: float, gap: float, seed: int
+    instance: str,
+    names: Sequence[str],
+    seconds: float,
+    gap: float,
+    seed: int,
+    demand: float = 1.0,
 ) -> list[dict[str, object]]:
-    """Return one row for each solver; gaps are in percent."""
+    """Return one row for each solver; gaps are in percent. `demand` is a share of its own."""
     gridopt.solve(gridopt.kazarlis(), solver="decomposition", sampler=None)  # compiles, untimed
     study = gridopt.load_case(instance)
+    study = replace(study, demand_mw=demand * study.demand_mw)
     options: dict[str, object] = {"time_limit_s": seconds, "gap": gap, "seed": seed}
     found: list[tuple[str, Run, Course]] = []
     start: Solution | None = None
@@ -143,12 +150,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--gap", type=float, default=1e-4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="medians of these")
+    parser.add_argument("--demand", type=float, default=1.0, help="share of the instances' own")
     given = parser.parse_args(words)
     found = []
     for instance in given.instances:
         every = []
         for seed in given.seeds:
-            every.append(rows(instance, given.solvers, given.seconds, given.gap, seed))
+            options = given.solvers, given.seconds, given.gap, seed, given.demand
+            every.append(rows(instance, *options))
             if len(given.seeds) > 1:
                 _print(every[-1], f"{instance}, seed {seed}")
         found += [_medians(of_solver) for of_solver in zip(*every, strict=True)]
