@@ -20,8 +20,8 @@ FEWEST_READS, MOST_READS = 4, 100
 TOTAL_WORK = 1e9
 """Work of all reads together, up to some ten seconds of one thread of simulated annealing."""
 
-UNINTERRUPTED_WORK = 5e7
-"""Work of one read of a sampler that sees no clock within it, less than a second."""
+UNINTERRUPTED_WORK = 2e7
+"""Work of one read of a sampler that sees no clock within it: a third of a second."""
 
 
 def sweep_work(qubo: Qubo) -> float:
