@@ -43,15 +43,19 @@ STALL = 20
 """Windows in a row without a better answer after which there are no more."""
 
 FIRST, SHARE = 300, 0.025
-"""Decisions that are free in the first window at least, and which share of all."""
+"""Decisions that are free in the first window of a kind at least, and which share of all."""
+
+NARROWEST = 0.25
+"""Share of them that are free in any window."""
 
 WIDER = 1.5
 """By what factor more decisions are free in the next window of a kind after an easy one, and fewer
 after a hard one."""
 
-EFFORT, EASY, HARD = 5_000, 0.5, 2.0
-"""Simplex iterations that a window is meant to take, which grow by the same factor once one of each
-kind was in vain; and shares of them below which it is easy, and above which hard."""
+EFFORT, EFFORT_SHARE, EASY, HARD = 5_000, 0.25, 0.5, 2.0
+"""Simplex iterations that a window is meant to take at least, and per decision of the program, as
+dispatch alone takes many where it is large; both grow as the width does once one of each kind was
+in vain. And shares of them below which a window is easy, and above which hard."""
 
 FINE = 0.1
 """Share of the gap that is left at which a window is done: finer takes longer than wider."""
@@ -248,9 +252,10 @@ class Windows:
         self._excess = marginals.max(axis=0) - answers.least[parts.agents.owner[parts.decided]]
         self._answered = priced.pool.decisions(answers.x)
         self._mixed = priced.dual.mixed()
-        self._sizes = dict.fromkeys(TURN, max(FIRST, SHARE * len(parts.decided)))
+        self._first = max(FIRST, SHARE * len(parts.decided))
+        self._sizes = dict.fromkeys(TURN, self._first)
         self._where = float(rng.random())
-        self._effort = float(EFFORT)
+        self._effort = max(EFFORT, EFFORT_SHARE * len(parts.decided))
         self._number, self._in_vain, self._stage = 0, 0, ""
 
     @property
@@ -315,4 +320,5 @@ class Windows:
         if effort < EASY:
             self._sizes[self._kind] *= WIDER
         elif effort > HARD:
-            self._sizes[self._kind] /= WIDER
+            narrower = self._sizes[self._kind] / WIDER
+            self._sizes[self._kind] = max(narrower, NARROWEST * self._first)
