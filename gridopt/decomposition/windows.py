@@ -46,7 +46,7 @@ FIRST, SHARE = 300, 0.025
 """Decisions that are free in the first window of a kind at least, and which share of all."""
 
 NARROWEST = 0.25
-"""Share of them that are free in any window."""
+"""Share of these that are free in every window of a kind, at least."""
 
 WIDER = 1.5
 """By what factor more decisions are free in the next window of a kind after an easy one, and fewer
